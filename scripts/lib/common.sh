@@ -1,0 +1,84 @@
+# shellcheck shell=bash
+# Sourced by every script in scripts/: where things are, how to speak, how to stop.
+
+HGPU_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
+HGPU_CACHE=${XDG_CACHE_HOME:-${HOME:?HOME is not set}/.cache}/hmm-gpu
+HGPU_LOGS=$HGPU_CACHE/log
+
+say()  { printf 'hmm-gpu: %s\n' "$*" >&2; }
+warn() { printf 'hmm-gpu: warning: %s\n' "$*" >&2; }
+
+# die MESSAGE [ADVICE]: what happened and why; then what to do next.
+die() {
+	printf 'hmm-gpu: error: %s\n' "$1" >&2
+	[ $# -lt 2 ] || printf 'hmm-gpu: %s\n' "$2" >&2
+	exit 1
+}
+
+as_root() {
+	if [ "$(id -u)" = 0 ]; then
+		"$@"
+	elif command -v sudo >/dev/null; then
+		sudo "$@"
+	else
+		die "installing Debian packages needs root, and there is no sudo here" \
+			"run this script as root once, or install: $*"
+	fi
+}
+
+# hash_files FILE...: 12 hex digits that change with any file's content, not with its place or date.
+hash_files() { cat -- "$@" | sha256sum | cut -c1-12; }
+hash_text()  { printf '%s\n' "$@" | sha256sum | cut -c1-12; }
+
+# hash_tree DIR...: the same for whole directories of sources, file names included.
+hash_tree() {
+	local dir
+	for dir; do
+		[ ! -d "$dir" ] || (cd "$dir" && list_sources | xargs -r sha256sum)
+	done | sha256sum | cut -c1-12
+}
+
+# Sources below the current directory: what a build may read, not what it leaves behind.
+list_sources() {
+	find . -type f \( -name '*.[chS]' -o -name 'Kconfig' -o -name 'Kbuild' -o -name 'Makefile' \
+		-o -name 'meson.build' -o -name 'trace-events' -o -name '*.txt' \) \
+		! -name '*.mod.c' ! -name '.*' ! -path '*/build/*' -printf '%P\n' | LC_ALL=C sort
+}
+
+# sync_sources FROM TO: make TO hold FROM's sources. A file whose content did not change keeps
+# its date, so that the build after it is incremental; a file that went away in FROM goes in TO.
+sync_sources() {
+	local from=$1 to=$2 f
+	mkdir -p "$to"
+	while read -r f; do
+		cmp -s "$from/$f" "$to/$f" && continue
+		mkdir -p "$(dirname "$to/$f")"
+		cp -- "$from/$f" "$to/$f"
+	done < <(cd "$from" && list_sources)
+	LC_ALL=C comm -13 <(cd "$from" && list_sources) <(cd "$to" && list_sources) |
+		while read -r f; do rm -f -- "$to/$f"; done
+}
+
+
+# keep_newest N DIR: drop all but the N most recently used entries of a cache directory.
+keep_newest() {
+	local old
+	find "$2" -mindepth 1 -maxdepth 1 -type d -printf '%T@ %p\n' 2>/dev/null | sort -rn |
+		tail -n +$(($1 + 1)) | cut -d' ' -f2- | while read -r old; do rm -rf -- "$old"; done
+}
+
+# with_lock FILE CMD...: one process at a time; says so when it has to wait. Never call it as a
+# condition: that would switch `set -e` off in CMD.
+with_lock() {
+	local file=$1
+	shift
+	mkdir -p "$(dirname "$file")"
+	(
+		exec 9>"$file"
+		if ! flock -n 9; then
+			say "waiting for another build (lock $file)"
+			flock 9
+		fi
+		"$@"
+	)
+}
