@@ -1,0 +1,269 @@
+/*
+ * hmm-gpu device core: public interface.
+ *
+ * The core is the GPU without its bus: registers, VRAM, GART, GPUVM, the
+ * interrupt ring and the SDMA engines of protocol/SPEC.md. It knows no QEMU:
+ * whatever it wants from outside goes through HgpuHostOps. All functions are
+ * to be called from one thread (QEMU: under the BQL).
+ *
+ * Copyright (c) 2025 The hmm-gpu developers
+ * SPDX-License-Identifier: GPL-2.0-or-later
+ */
+#ifndef HGPU_CORE_GPU_H
+#define HGPU_CORE_GPU_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <glib.h>
+
+#include "hgpu_types.h"
+#include "hgpu_regs.h"
+#include "hgpu_pte.h"
+#include "hgpu_ih.h"
+#include "hgpu_sdma.h"
+#include "hgpu_mqd.h"
+#include "events.h"
+
+/* Bytes moved in one call of hgpu_run(), at most. */
+#define HGPU_SLICE_BYTES        (256 * 1024)
+
+/* flags of HgpuHostOps.dma_map and dma_unmap */
+#define HGPU_DMA_READ           0u
+#define HGPU_DMA_WRITE          1u      /* the device will write */
+/*
+ * With HGPU_DMA_WRITE: host atomics will be done on the memory, so it must be
+ * the guest's own RAM and not a bounce buffer; otherwise return NULL.
+ */
+#define HGPU_DMA_ATOMIC         2u
+
+/*
+ * What the core needs of its host. Every member must be set. Bus addresses
+ * are the device's (behind a vIOMMU, if there is one). None of these may call
+ * back into the core, except that guest_error and trace may read state.
+ */
+typedef struct HgpuHostOps {
+    /* 0, or a negative number if any part of the transaction failed. */
+    int (*dma_read)(void *opaque, uint64_t addr, void *buf, uint64_t len);
+    int (*dma_write)(void *opaque, uint64_t addr, const void *buf,
+                     uint64_t len);
+    /*
+     * A host pointer to [addr, addr + *len), or NULL if it cannot be mapped
+     * (the core falls back to dma_read/dma_write). May shorten *len, to at
+     * least 1. Every map is undone before the core returns to its host.
+     */
+    void *(*dma_map)(void *opaque, uint64_t addr, uint64_t *len,
+                     uint32_t flags);
+    void (*dma_unmap)(void *opaque, void *ptr, uint64_t len, uint32_t flags,
+                      uint64_t access_len);
+
+    /* The device wrote [off, off + len) of VRAM. */
+    void (*vram_dirty)(void *opaque, uint64_t off, uint64_t len);
+
+    void (*raise_irq)(void *opaque, uint32_t vector);
+
+    /* The virtual clock; it stands still while the machine does. */
+    uint64_t (*clock_ns)(void *opaque);
+    /* One timer: call hgpu_timer() at or after expire_ns; re-arming moves it. */
+    void (*timer_arm)(void *opaque, uint64_t expire_ns);
+    void (*timer_cancel)(void *opaque);
+
+    /* Call hgpu_run() soon, from the main loop; calls before it coalesce. */
+    void (*schedule)(void *opaque);
+
+    /* args: hgpu_trace_info[id].nargs values */
+    void (*trace)(void *opaque, uint32_t id, const uint64_t *args);
+    void (*guest_error)(void *opaque, const char *fmt, ...)
+        G_GNUC_PRINTF(2, 3);
+} HgpuHostOps;
+
+/* ---- Guest-visible state: fixed-width integers, arrays, counts only ---- */
+
+/* VM_CONTEXT registers of one VMID; pt_start and pt_end are page numbers. */
+typedef struct HgpuVmContext {
+    uint32_t cntl;
+    uint64_t pt_base;
+    uint64_t pt_start;
+    uint64_t pt_end;
+} HgpuVmContext;
+
+typedef struct HgpuInvEngine {
+    uint32_t sem;
+    uint32_t req;
+    uint32_t ack;
+} HgpuInvEngine;
+
+typedef struct HgpuIh {
+    uint32_t rb_cntl;
+    uint64_t rb_base;
+    uint32_t rptr;
+    uint32_t wptr;              /* with RB_OVERFLOW in bit 0 */
+    uint64_t wptr_addr;
+    uint32_t dropped;
+    uint32_t armed;             /* the next entry raises the vector */
+} HgpuIh;
+
+/* HgpuSdmaCtx.fault_access */
+#define HGPU_ACCESS_READ        0u
+#define HGPU_ACCESS_WRITE       1u
+#define HGPU_ACCESS_ATOMIC      2u      /* reads and writes */
+
+/* HgpuSdmaCtx.wait */
+#define HGPU_WAIT_NONE          0u
+#define HGPU_WAIT_RETRY         1u      /* parked in a retry fault */
+#define HGPU_WAIT_POLL          2u      /* POLL_REGMEM or ATOMIC loop */
+
+/* One context (kernel ring or HQD) of one SDMA engine. */
+typedef struct HgpuSdmaCtx {
+    /* registers */
+    uint32_t rb_cntl;
+    uint64_t rb_base;
+    uint64_t rb_rptr;
+    uint64_t rb_wptr;
+    uint32_t rb_wptr_lo;        /* written, not yet committed by _HI */
+    uint64_t rb_rptr_addr;
+    uint32_t ib_cntl;
+    uint32_t ib_offset;         /* dwords; an IB runs while offset < size */
+    uint64_t ib_base;
+    uint32_t ib_size;
+    uint32_t doorbell;
+    uint32_t doorbell_offset;
+    uint64_t mqd_base;
+    uint32_t exception;         /* HGPU_SDMA_EXCEPTION_* */
+    uint32_t preempted;
+    uint64_t fault_addr;
+
+    /* the packet in progress: dwords fetched, bytes done */
+    uint32_t pkt[HGPU_SDMA_PKT_MAX_DW];
+    uint32_t pkt_len;
+    uint64_t progress;
+    uint32_t retries;           /* polls left */
+    uint32_t skip;              /* dwords COND_EXE has yet to skip */
+    uint32_t rptr_dirty;        /* RPTR moved since its last write-back */
+
+    /* what it waits for */
+    uint32_t wait;              /* HGPU_WAIT_* */
+    uint32_t replay;            /* try again before the deadline */
+    uint64_t deadline_ns;       /* next report, or next poll */
+    uint32_t fault_vmid;        /* of the parked access */
+    uint32_t fault_access;      /* HGPU_ACCESS_* */
+    uint64_t fault_id;          /* cookie in traces */
+} HgpuSdmaCtx;
+
+typedef struct HgpuSdmaEngine {
+    uint32_t cntl;
+    uint32_t f32_cntl;
+    HgpuSdmaCtx ctx[HGPU_SDMA_CTXS];
+} HgpuSdmaEngine;
+
+typedef struct HgpuState {
+    uint32_t scratch;
+    uint32_t clock_msb;         /* latched by reading LSB */
+    uint64_t clock_base;        /* the clock counts ticks since here */
+    uint32_t fb_base;
+    uint32_t fault_cntl;
+    uint32_t fault_status;
+    uint64_t fault_page;
+    uint32_t fault_latched;
+    uint64_t fault_seq;         /* fault ids given out */
+    uint32_t retry_interval;    /* microseconds */
+    HgpuInvEngine inv[HGPU_VM_INV_ENGINES];
+    HgpuVmContext vm[HGPU_VMIDS];
+    uint32_t vmid_lut[HGPU_VMIDS];
+    HgpuIh ih;
+    uint32_t nr_engines;        /* fixed at init; checked on load */
+    uint32_t rr_next;           /* context that has the next turn */
+    HgpuSdmaEngine sdma[HGPU_SDMA_ENGINES_MAX];
+} HgpuState;
+
+/* ---- Not guest-visible: rebuilt or dropped on load ---- */
+
+#define HGPU_TLB_SETS           128u
+#define HGPU_TLB_WAYS           4u
+
+typedef struct HgpuTlbEntry {
+    uint64_t va;                /* first byte, aligned to the entry's size */
+    uint64_t pa;                /* VRAM offset or bus address */
+    uint32_t flags;             /* HGPU_PTE_* bits 6:0; 0: entry is free */
+    uint8_t vmid;
+    uint8_t shift;              /* log2 of the bytes covered */
+} HgpuTlbEntry;
+
+typedef struct HgpuTlb {
+    HgpuTlbEntry entry[HGPU_TLB_SETS][HGPU_TLB_WAYS];
+    uint8_t victim[HGPU_TLB_SETS];
+    uint64_t shifts[HGPU_VMIDS];        /* bit n: an entry of 2^n bytes exists */
+    uint64_t hits;
+    uint64_t misses;
+} HgpuTlb;
+
+/* Counted for benchmarks and tests; never read by the guest. */
+typedef struct HgpuStats {
+    uint64_t slices;
+    uint64_t packets;
+    uint64_t bytes;
+    uint64_t doorbells;
+    uint64_t interrupts;
+    uint64_t retry_faults;
+    uint64_t noretry_faults;
+    uint64_t walks;
+    uint64_t maps;
+} HgpuStats;
+
+typedef struct HgpuGpu {
+    HgpuState s;
+
+    const HgpuHostOps *ops;
+    void *opaque;
+    uint8_t *vram;
+    uint64_t vram_size;
+    uint32_t running;           /* the machine runs */
+    uint32_t scheduled;         /* ops->schedule() called, hgpu_run() not yet */
+    HgpuTlb tlb;
+    HgpuStats stats;
+} HgpuGpu;
+
+/*
+ * hgpu_init: make @gpu a GPU in its reset state
+ *
+ * @vram: @vram_size bytes that outlive @gpu (HGPU_VRAM_MIN..MAX, a multiple
+ * of HGPU_VRAM_ALIGN); @nr_engines: HGPU_SDMA_ENGINES_MIN..MAX.
+ * The machine counts as running until hgpu_set_running() says otherwise.
+ */
+void hgpu_init(HgpuGpu *gpu, const HgpuHostOps *ops, void *opaque,
+               void *vram, uint64_t vram_size, uint32_t nr_engines);
+
+/* Every register and queue to its reset value; VRAM keeps its contents. */
+void hgpu_reset(HgpuGpu *gpu);
+
+/* BAR 5; @off is a multiple of 4 (anything else is a guest error, reads 0). */
+uint32_t hgpu_reg_read(HgpuGpu *gpu, uint32_t off);
+void hgpu_reg_write(HgpuGpu *gpu, uint32_t off, uint32_t val);
+
+/* BAR 2; only @size 8 at a multiple of 8 is a doorbell. */
+void hgpu_doorbell_write(HgpuGpu *gpu, uint64_t off, uint64_t val,
+                         uint32_t size);
+
+/*
+ * hgpu_run: one bounded slice of all engines' work
+ *
+ * Returns: true if there is more to do now, in which case ops->schedule()
+ * has been called again (the host may put a pause between slices).
+ */
+bool hgpu_run(HgpuGpu *gpu);
+
+/* The timer of ops->timer_arm() has expired. */
+void hgpu_timer(HgpuGpu *gpu);
+
+/* The machine stopped or runs again. Stopped, hgpu_run() does nothing. */
+void hgpu_set_running(HgpuGpu *gpu, bool running);
+
+/*
+ * hgpu_post_load: accept @gpu->s after it was loaded from a file
+ *
+ * Checks every field, drops the TLB, makes every parked access walk again.
+ * Returns: NULL, or the name of the field that is out of bounds; then the
+ * GPU has been reset and the load must fail.
+ */
+const char *hgpu_post_load(HgpuGpu *gpu);
+
+#endif /* HGPU_CORE_GPU_H */
