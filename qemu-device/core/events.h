@@ -4,7 +4,7 @@
  * HGPU_TRACE_EVENTS is the one list. A host shows an event as it likes, by
  * its id, its name (hgpu_trace_info) and its arguments' format.
  *
- * Copyright (c) 2025 The hmm-gpu developers
+ * Copyright (c) 2026 The hmm-gpu developers
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #ifndef HGPU_CORE_EVENTS_H
@@ -17,7 +17,7 @@
 
 /* EVENT(id, name, number of arguments, printf format of that many PRIx64) */
 #define HGPU_TRACE_EVENTS(EVENT)                                              \
-    EVENT(RESET, "reset", 0, "")                                              \
+    EVENT(RESET, "reset", 1, "engines %" PRIu64)                                \
     EVENT(REG_READ, "reg_read", 2, "off 0x%" PRIx64 " val 0x%" PRIx64)        \
     EVENT(REG_WRITE, "reg_write", 2, "off 0x%" PRIx64 " val 0x%" PRIx64)      \
     EVENT(DOORBELL, "doorbell", 4, "off 0x%" PRIx64 " val 0x%" PRIx64         \
@@ -26,16 +26,10 @@
           "off 0x%" PRIx64 " val 0x%" PRIx64)                                 \
     EVENT(DOORBELL_REFUSED, "doorbell_refused", 4, "val 0x%" PRIx64           \
           " rptr 0x%" PRIx64 " engine %" PRIu64 " ctx %" PRIu64)              \
-    EVENT(CTX_START, "ctx_start", 4, "engine %" PRIu64 " ctx %" PRIu64        \
-          " vmid %" PRIu64 " rptr 0x%" PRIx64)                                \
-    EVENT(CTX_STOP, "ctx_stop", 3, "engine %" PRIu64 " ctx %" PRIu64          \
-          " rptr 0x%" PRIx64)                                                 \
-    EVENT(CTX_IDLE, "ctx_idle", 3, "engine %" PRIu64 " ctx %" PRIu64          \
-          " rptr 0x%" PRIx64)                                                 \
+    EVENT(CTX_STATE, "ctx_state", 5, "engine %" PRIu64 " ctx %" PRIu64        \
+          " from %" PRIu64 " to %" PRIu64 " rptr 0x%" PRIx64)                 \
     EVENT(CTX_HALT, "ctx_halt", 4, "engine %" PRIu64 " ctx %" PRIu64          \
           " exception %" PRIu64 " rptr 0x%" PRIx64)                           \
-    EVENT(CTX_WAIT, "ctx_wait", 4, "engine %" PRIu64 " ctx %" PRIu64          \
-          " kind %" PRIu64 " until %" PRIu64 " ns")                           \
     EVENT(PACKET, "packet", 4, "engine %" PRIu64 " ctx %" PRIu64              \
           " header 0x%" PRIx64 " rptr 0x%" PRIx64)                            \
     EVENT(FENCE, "fence", 4, "engine %" PRIu64 " ctx %" PRIu64                \
@@ -75,6 +69,13 @@ typedef enum HgpuTraceId {
 #undef HGPU_TRACE_ENUM
     HGPU_TRACE_COUNT
 } HgpuTraceId;
+
+/* HGPU_TRACE_NARGS_<id>: checked against every call at compile time */
+enum {
+#define HGPU_TRACE_ENUM(id, name, nargs, fmt) HGPU_TRACE_NARGS_##id = nargs,
+    HGPU_TRACE_EVENTS(HGPU_TRACE_ENUM)
+#undef HGPU_TRACE_ENUM
+};
 
 typedef struct HgpuTraceInfo {
     const char *name;

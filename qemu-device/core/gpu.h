@@ -6,7 +6,7 @@
  * whatever it wants from outside goes through HgpuHostOps. All functions are
  * to be called from one thread (QEMU: under the BQL).
  *
- * Copyright (c) 2025 The hmm-gpu developers
+ * Copyright (c) 2026 The hmm-gpu developers
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
 #ifndef HGPU_CORE_GPU_H
@@ -30,11 +30,6 @@
 /* flags of HgpuHostOps.dma_map and dma_unmap */
 #define HGPU_DMA_READ           0u
 #define HGPU_DMA_WRITE          1u      /* the device will write */
-/*
- * With HGPU_DMA_WRITE: host atomics will be done on the memory, so it must be
- * the guest's own RAM and not a bounce buffer; otherwise return NULL.
- */
-#define HGPU_DMA_ATOMIC         2u
 
 /*
  * What the core needs of its host. Every member must be set. Bus addresses
@@ -47,9 +42,11 @@ typedef struct HgpuHostOps {
     int (*dma_write)(void *opaque, uint64_t addr, const void *buf,
                      uint64_t len);
     /*
-     * A host pointer to [addr, addr + *len), or NULL if it cannot be mapped
-     * (the core falls back to dma_read/dma_write). May shorten *len, to at
-     * least 1. Every map is undone before the core returns to its host.
+     * A host pointer to [addr, addr + *len) of guest RAM (reads, writes and
+     * host atomics work on it), or NULL for anything else, such as MMIO or
+     * an address that translates to nothing: the core then uses dma_read and
+     * dma_write, which can report failure. May shorten *len, to at least 1.
+     * Every map is undone before the core returns to its host.
      */
     void *(*dma_map)(void *opaque, uint64_t addr, uint64_t *len,
                      uint32_t flags);
@@ -99,7 +96,7 @@ typedef struct HgpuIh {
     uint32_t wptr;              /* with RB_OVERFLOW in bit 0 */
     uint64_t wptr_addr;
     uint32_t dropped;
-    uint32_t armed;             /* the next entry raises the vector */
+    uint32_t outstanding;       /* raised, RPTR not written since */
 } HgpuIh;
 
 /* HgpuSdmaCtx.fault_access */
@@ -107,10 +104,26 @@ typedef struct HgpuIh {
 #define HGPU_ACCESS_WRITE       1u
 #define HGPU_ACCESS_ATOMIC      2u      /* reads and writes */
 
-/* HgpuSdmaCtx.wait */
-#define HGPU_WAIT_NONE          0u
-#define HGPU_WAIT_RETRY         1u      /* parked in a retry fault */
-#define HGPU_WAIT_POLL          2u      /* POLL_REGMEM or ATOMIC loop */
+/*
+ * HgpuSdmaCtx.state (SPEC 7.2). hgpu_ctx_move() alone changes it.
+ *
+ *              enable, or        RETRY_WAIT <--+
+ *              WPTR moved              |       |
+ *   DISABLED --> RUNNING <-------------+       | an access faults
+ *      ^          |  ^ |                       |
+ *      |          |  | +-----------------------+
+ *      |          |  +--> POLL_WAIT     a packet waits, until its deadline
+ *      |          +--> IDLE             nothing below WPTR; WPTR moves it on
+ *      |          +--> HALTED           exception; also from RETRY_WAIT
+ *      +--- any, by RB_ENABLE = 0, RESET, UNMAP
+ */
+#define HGPU_CTX_DISABLED       0u
+#define HGPU_CTX_IDLE           1u
+#define HGPU_CTX_RUNNING        2u
+#define HGPU_CTX_RETRY_WAIT     3u
+#define HGPU_CTX_POLL_WAIT      4u
+#define HGPU_CTX_HALTED         5u
+#define HGPU_CTX_STATES         6u
 
 /* One context (kernel ring or HQD) of one SDMA engine. */
 typedef struct HgpuSdmaCtx {
@@ -138,11 +151,11 @@ typedef struct HgpuSdmaCtx {
     uint64_t progress;
     uint32_t retries;           /* polls left */
     uint32_t skip;              /* dwords COND_EXE has yet to skip */
-    uint32_t rptr_dirty;        /* RPTR moved since its last write-back */
+    uint64_t rptr_written;      /* RPTR as last written back */
 
-    /* what it waits for */
-    uint32_t wait;              /* HGPU_WAIT_* */
-    uint32_t replay;            /* try again before the deadline */
+    /* where it is, what it waits for */
+    uint32_t state;             /* HGPU_CTX_* */
+    uint32_t replay;            /* RETRY_WAIT: walk before the deadline */
     uint64_t deadline_ns;       /* next report, or next poll */
     uint32_t fault_vmid;        /* of the parked access */
     uint32_t fault_access;      /* HGPU_ACCESS_* */
@@ -158,12 +171,10 @@ typedef struct HgpuSdmaEngine {
 typedef struct HgpuState {
     uint32_t scratch;
     uint32_t clock_msb;         /* latched by reading LSB */
-    uint64_t clock_base;        /* the clock counts ticks since here */
-    uint32_t fb_base;
-    uint32_t fault_cntl;
+    uint64_t clock_base;        /* ns: the GPU clock counts from here */
+    uint64_t saved_ns;          /* clock_ns() at hgpu_pre_save() */
     uint32_t fault_status;
-    uint64_t fault_page;
-    uint32_t fault_latched;
+    uint64_t fault_page;        /* valid while fault_status is not 0 */
     uint64_t fault_seq;         /* fault ids given out */
     uint32_t retry_interval;    /* microseconds */
     HgpuInvEngine inv[HGPU_VM_INV_ENGINES];
@@ -218,6 +229,10 @@ typedef struct HgpuGpu {
     uint64_t vram_size;
     uint32_t running;           /* the machine runs */
     uint32_t scheduled;         /* ops->schedule() called, hgpu_run() not yet */
+    uint8_t bounce[2][HGPU_PAGE_SIZE];  /* for what dma_map refuses */
+    /* SRBM_WRITE and POLL_REGMEM reach the registers through these */
+    uint32_t (*reg_read)(struct HgpuGpu *gpu, uint32_t off);
+    void (*reg_write)(struct HgpuGpu *gpu, uint32_t off, uint32_t val);
     HgpuTlb tlb;
     HgpuStats stats;
 } HgpuGpu;
@@ -256,6 +271,9 @@ void hgpu_timer(HgpuGpu *gpu);
 
 /* The machine stopped or runs again. Stopped, hgpu_run() does nothing. */
 void hgpu_set_running(HgpuGpu *gpu, bool running);
+
+/* Make @gpu->s fit to be saved; call it before reading the state for a file. */
+void hgpu_pre_save(HgpuGpu *gpu);
 
 /*
  * hgpu_post_load: accept @gpu->s after it was loaded from a file
