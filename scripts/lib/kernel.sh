@@ -18,7 +18,7 @@ kernel_dir() {
 	src=$(kernel_source)
 	[ -n "$src" ] || die "there is no kernel source yet" "run scripts/setup"
 	mapfile -t fragments < <(kernel_fragments "$1")
-	key=$(hash_text "$(hash_files "${fragments[@]}" "$HGPU_ROOT/guest-driver/Kconfig")" "$(cc -dumpfullversion)")
+	key=$(hash_text "$(hash_files "${fragments[@]}" "$HGPU_ROOT/guest-driver/Kconfig" "$HGPU_ROOT/scripts/guest/Kconfig")" "$(cc -dumpfullversion)")
 	name=$(basename "$src")
 	[ -z "${KERNEL_SRC-}" ] || name=$name-$(hash_text "$src")
 	printf '%s\n' "$HGPU_CACHE/kernel/$name-$1-$key"
@@ -71,7 +71,7 @@ configure_kernel() {
 	src=$(kernel_source)
 	[ ! -e "$src/.config" ] || die "KERNEL_SRC=$src was built in place, so nothing can be built outside of it" \
 		"run 'make mrproper' there, or give a clean worktree of it"
-	{ cat "$src/Kconfig"; cat "$HGPU_ROOT/guest-driver/Kconfig"; } >"$dir/Kconfig"
+	cat "$src/Kconfig" "$HGPU_ROOT/guest-driver/Kconfig" "$HGPU_ROOT/scripts/guest/Kconfig" >"$dir/Kconfig"
 	mapfile -t fragments < <(kernel_fragments "$variant")
 	kernel_make "$dir" tinyconfig
 	(cd "$dir/build" && "$src/scripts/kconfig/merge_config.sh" -m .config "${fragments[@]}")
@@ -100,3 +100,6 @@ install_kernel() {
 	cp "$dir/build/arch/x86/boot/bzImage" "$dir/bzImage.new"
 	mv "$dir/bzImage.new" "$dir/bzImage"
 }
+
+# The one directory below lib/modules; empty until the kernel is built.
+kernel_release_dir() { find "$(kernel_modules "$1")" -mindepth 1 -maxdepth 1 -type d 2>/dev/null | head -n 1; }

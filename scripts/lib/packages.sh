@@ -7,7 +7,7 @@ PACKAGES=(
 	gcc libc6-dev make patch pkg-config dpkg-dev xz-utils ca-certificates
 	# QEMU and the device core
 	ninja-build python3 python3-venv libglib2.0-dev zlib1g-dev libpixman-1-dev
-	libattr1-dev libcap-ng-dev libslirp-dev libvirglrenderer-dev libepoxy-dev libgbm-dev libdrm-dev
+	libattr1-dev libcap-ng-dev libfdt-dev libslirp-dev libvirglrenderer-dev libepoxy-dev libgbm-dev libdrm-dev
 	# its firmware: Debian's QEMU source carries none
 	seabios qemu-system-data
 	# the guest kernel and its modules

@@ -29,9 +29,7 @@ show_progress() {
 		sleep 0.2
 		[ $((SECONDS - last)) -ge $every ] || continue
 		last=$SECONDS
-		where=$(tail -c 4000 "$log" | tr '\r' '\n' | grep -oE '^\[[0-9]+/[0-9]+\]' | tail -n 1) ||
-			where=$(grep -cE '^ +(CC|AS|LD|AR)' "$log") && where="$where files" || where=
-		[ "$where" != "0 files" ] || where=
+		where=$(progress_of "$log")
 		if [ -t 2 ]; then
 			printf '\r\033[Khmm-gpu: %s: %s s %s' "$label" $((SECONDS - start)) "$where" >&2
 		else
@@ -52,4 +50,14 @@ explain_failure() {
 	elif grep -qE 'Permission denied|are you root' "$1"; then
 		warn "a step was not permitted: run as root, or with sudo installed"
 	fi
+}
+
+progress_of() {
+	local n
+	n=$(tail -c 4000 "$1" | tr '\r' '\n' | grep -oE '^\[[0-9]+/[0-9]+\]' | tail -n 1) ||
+		n=$(grep -cE '^ +(CC|AS|LD|AR) ' "$1") || n=
+	case $n in
+	''|'['*) printf '%s\n' "$n" ;;
+	*) printf '%s files\n' "$n" ;;
+	esac
 }

@@ -12,5 +12,5 @@ QEMU_CONFIGURE=(
 	--target-list=x86_64-softmmu
 	--without-default-features --enable-system --enable-tcg --enable-kvm
 	--enable-virtfs --enable-attr --enable-slirp --enable-virglrenderer --enable-opengl
-	--enable-trace-backends=log --disable-docs --disable-install-blobs
+	--enable-trace-backends=log --disable-docs --disable-install-blobs --disable-download
 )
