@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The interrupt handler (SPEC 6): the ring that the GPU reports into, its
+ * decoding in a threaded interrupt, and the table of who handles what.
+ *
+ * Not hgpu_ih.h, which is the protocol's.
+ */
+#ifndef HGPU_IH_RING_H
+#define HGPU_IH_RING_H
+
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+
+#include "hgpu_gart.h"
+#include "hgpu_ih.h"
+
+struct hgpu_device;
+
+/**
+ * struct hgpu_iv - one interrupt entry, decoded
+ * @timestamp: GPU clock, 48 bits, HGPU_GPU_CLOCK_HZ
+ * @src_data: the source's four words
+ * @pasid: of the VMID, when the entry was written
+ * @client_id: HGPU_IH_CLIENTID_*
+ * @src_id: HGPU_SRCID_*
+ * @ring_id: the client's: SDMA context, or HGPU_IH_FAULT_RING__* flags
+ * @vmid: 0 for the kernel's rings
+ */
+struct hgpu_iv {
+	u64 timestamp;
+	u32 src_data[4];
+	u16 pasid;
+	u8 client_id;
+	u8 src_id;
+	u8 ring_id;
+	u8 vmid;
+};
+
+/**
+ * typedef hgpu_ih_handler_t - handler of one client and source
+ * @hdev: the GPU
+ * @iv: the entry; valid during the call
+ * @data: as registered
+ *
+ * Context: the interrupt thread, or a caller of hgpu_ih_drain(), which may
+ * hold any sleeping lock: a handler takes spinlocks only, decodes and queues.
+ */
+typedef void (*hgpu_ih_handler_t)(struct hgpu_device *hdev,
+				  const struct hgpu_iv *iv, void *data);
+
+/**
+ * typedef hgpu_ih_lost_t - entries have been lost (the ring overflowed)
+ * @hdev: the GPU
+ * @data: as registered
+ *
+ * Context: as hgpu_ih_handler_t.
+ */
+typedef void (*hgpu_ih_lost_t)(struct hgpu_device *hdev, void *data);
+
+#define HGPU_IH_HANDLERS	32
+#define HGPU_IH_RING_SIZE	(64u << 10)	/* bytes; 2048 entries */
+
+struct hgpu_ih_handler {
+	hgpu_ih_handler_t fn;
+	void *data;
+	u8 client_id;
+	u8 src_id;
+};
+
+/**
+ * struct hgpu_ih - the interrupt ring of one GPU
+ * @ring: the entries, and behind them the write pointer's write-back
+ * @rptr: bytes, where decoding goes on; protected by @lock
+ * @lock: serialises decoding, so that entries are handled in order; held
+ *	while handlers run. Taken last among the sleeping locks
+ * @handlers: who handles what; grows under @handlers_lock, is read without
+ * @num_handlers: published with release semantics after the entry
+ * @handlers_lock: protects registration
+ * @lost: called when entries were lost; set once, before interrupts
+ * @lost_data: for @lost
+ * @clock_lock: the clock register pair latches, so readers take turns
+ * @irq: Linux interrupt number; 0 while there is none
+ */
+struct hgpu_ih {
+	struct hgpu_gtt_mem ring;
+	u32 rptr;
+	struct mutex lock;
+	struct hgpu_ih_handler handlers[HGPU_IH_HANDLERS];
+	unsigned int num_handlers;
+	struct mutex handlers_lock;
+	hgpu_ih_lost_t lost;
+	void *lost_data;
+	spinlock_t clock_lock;
+	int irq;
+};
+
+/**
+ * hgpu_ih_decode() - an entry as the GPU wrote it
+ * @entry: the entry, read once
+ * @iv: filled in
+ *
+ * Pure. Context: any.
+ */
+void hgpu_ih_decode(const struct hgpu_ih_entry *entry, struct hgpu_iv *iv);
+
+/**
+ * hgpu_ih_register() - handle a source
+ * @hdev: the GPU
+ * @client: HGPU_IH_CLIENTID_*
+ * @src: HGPU_SRCID_*
+ * @fn: the handler; stays until the GPU is unbound, so what it touches must
+ *	live as long as @hdev
+ * @data: for @fn
+ *
+ * Context: process context, may sleep.
+ * Return: 0, -EEXIST if the source has a handler, -ENOSPC.
+ */
+int hgpu_ih_register(struct hgpu_device *hdev, u8 client, u8 src,
+		     hgpu_ih_handler_t fn, void *data);
+
+/**
+ * hgpu_ih_drain() - have every entry handled that the GPU has written so far
+ * @hdev: the GPU
+ *
+ * Handles what is in the ring itself, so it does not depend on an interrupt
+ * being delivered. Returns at once when the GPU is gone.
+ *
+ * Context: process context, may sleep; not from a handler.
+ */
+void hgpu_ih_drain(struct hgpu_device *hdev);
+
+/**
+ * hgpu_gpu_timestamp() - the GPU clock
+ * @hdev: the GPU
+ *
+ * Context: any.
+ * Return: ticks of HGPU_GPU_CLOCK_HZ since reset; 64 bits, while entries carry
+ * the low 48.
+ */
+u64 hgpu_gpu_timestamp(struct hgpu_device *hdev);
+
+/* SDMA clients by engine */
+u8 hgpu_ih_sdma_client(unsigned int engine);
+
+/* For hgpu_device.c and the SDMA part. */
+int hgpu_ih_init(struct hgpu_device *hdev);
+void hgpu_ih_hw_init(struct hgpu_device *hdev);
+int hgpu_ih_enable(struct hgpu_device *hdev);
+void hgpu_ih_disable(struct hgpu_device *hdev);
+void hgpu_ih_fini(struct hgpu_device *hdev);
+void hgpu_ih_on_lost(struct hgpu_device *hdev, hgpu_ih_lost_t fn, void *data);
+
+#endif /* HGPU_IH_RING_H */
