@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A process that uses the GPUs: one to an mm, made when /dev/kfd is opened,
+ * gone when the mm is (and not before: file descriptors come and go).
+ *
+ * Ends in two steps. Quiesce, when the mm exits or the module goes: queues are
+ * stopped on all GPUs, then SVM lets go of the mm; afterwards no GPU touches
+ * it. Free, from a work item, when the last reference is dropped: buffers,
+ * page tables, PASID.
+ *
+ * References: one for the mm (dropped after quiescing), one for every open
+ * file, one for whoever got it from hgpu_process_get_by_pasid().
+ *
+ * Locking: @lock protects queues and buffers of all process devices. It is
+ * outermost: mmap_lock may be taken inside it, never the other way round.
+ * So the mmap handlers, the fault worker and notifiers do without it.
+ */
+#ifndef HGPU_PROCESS_H
+#define HGPU_PROCESS_H
+
+#include <linux/idr.h>
+#include <linux/interval_tree.h>
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/mmu_notifier.h>
+#include <linux/mutex.h>
+#include <linux/pid.h>
+#include <linux/workqueue.h>
+
+#include "hgpu_gpuvm.h"
+#include "hgpu_svm.h"
+
+struct drm_file;
+struct file;
+struct hgpu_device;
+struct hgpu_process;
+
+#define HGPU_MAX_GPUS			8
+#define HGPU_MAX_QUEUES_PER_PROCESS	1024	/* as KFD */
+
+/**
+ * struct hgpu_process_device - a process on one GPU
+ * @process: back pointer
+ * @hdev: the GPU; a reference to its drm_device is held, so the pointer stays
+ *	good after removal
+ * @index: in the process's array
+ * @removed: the GPU is going or gone; written once, under the process's lock
+ * @ready: a VM was acquired: @vm and @doorbell_slice are there. Set under the
+ *	process's lock; read without it by smp_load_acquire()
+ * @vm: page tables
+ * @drm_file: the DRM file that ACQUIRE_VM named, for its identity and for
+ *	mmap permissions; NULL again when that file is closed
+ * @doorbell_slice: in BAR 2
+ * @doorbells: index in the slice is in use
+ * @queues: struct hgpu_queue, by link
+ * @bos: KFD handle (low half) to struct hgpu_kfd_bo
+ */
+struct hgpu_process_device {
+	struct hgpu_process *process;
+	struct hgpu_device *hdev;
+	unsigned int index;
+	bool removed;
+	bool ready;
+	struct hgpu_vm vm;
+	struct drm_file *drm_file;
+	unsigned int doorbell_slice;
+	DECLARE_BITMAP(doorbells, HGPU_MAX_QUEUES_PER_PROCESS);
+	struct list_head queues;
+	struct idr bos;
+};
+
+/**
+ * struct hgpu_process - one mm's use of the GPUs
+ * @ref: see the top of this file
+ * @mm: grabbed (mmgrab) until the structure is freed: use mmget_not_zero()
+ * @tgid: of the opener; other thread groups may not use the file
+ * @pid_nr: its number in the initial namespace, for messages
+ * @pasid: 1 to 65535
+ * @flags: HGPU_PROCESS_* bits
+ * @notifier: tells of the mm's end
+ * @lock: see the top of this file
+ * @xnack: retry faults are on; protected by @lock, constant while queues exist
+ * @num_devices: entries of @devices; constant
+ * @devices: one a GPU that was there when the process was made
+ * @queue_ids: KFD queue id to struct hgpu_queue; protected by @lock
+ * @va_lock: protects @bo_vas; a leaf
+ * @bo_vas: address ranges of buffers, in pages: SVM ranges keep away from them
+ * @svms: shared virtual memory
+ * @free_work: the last step
+ */
+struct hgpu_process {
+	struct kref ref;
+	struct mm_struct *mm;
+	struct pid *tgid;
+	pid_t pid_nr;
+	u16 pasid;
+	unsigned long flags;
+	struct mmu_notifier notifier;
+
+	struct mutex lock;
+	bool xnack;
+	unsigned int num_devices;
+	struct hgpu_process_device *devices[HGPU_MAX_GPUS];
+	struct idr queue_ids;
+
+	spinlock_t va_lock;
+	struct rb_root_cached bo_vas;
+
+	struct hgpu_svms svms;
+	struct work_struct free_work;
+};
+
+#define HGPU_PROCESS_NOTIFIED	0	/* the notifier holds a reference */
+#define HGPU_PROCESS_QUIESCED	1	/* the mm is off limits */
+
+/**
+ * hgpu_process_open() - the process of the current mm, made if need be
+ * Context: may sleep; no locks.
+ * Return: a reference, or ERR_PTR.
+ */
+struct hgpu_process *hgpu_process_open(void);
+
+/**
+ * hgpu_process_get_by_pasid() - whose fault is this?
+ * @pasid: from an interrupt entry
+ *
+ * Context: process context, any locks; does not sleep.
+ * Return: a reference, or NULL.
+ */
+struct hgpu_process *hgpu_process_get_by_pasid(u16 pasid);
+
+/**
+ * hgpu_process_next() - iterate over all processes
+ * @pasid: 0 to begin; gets the PASID of what is returned
+ *
+ * Return: a reference to the process with the next higher PASID, or NULL.
+ */
+struct hgpu_process *hgpu_process_next(unsigned long *pasid);
+
+/**
+ * hgpu_process_put() - drop a reference
+ * @process: may be NULL
+ * Context: any, also with bottom halves off.
+ */
+void hgpu_process_put(struct hgpu_process *process);
+
+/**
+ * hgpu_process_dead() - has it been quiesced?
+ * @process: the process
+ *
+ * Return: true when its mm may not be touched any more.
+ */
+static inline bool hgpu_process_dead(struct hgpu_process *process)
+{
+	return test_bit(HGPU_PROCESS_QUIESCED, &process->flags);
+}
+
+/**
+ * hgpu_process_device() - a process's view of a GPU
+ * @process: the process
+ * @hdev: the GPU
+ *
+ * Context: any; the array does not change.
+ * Return: the process device, or NULL if the GPU came after the process.
+ */
+struct hgpu_process_device *hgpu_process_device(struct hgpu_process *process,
+						struct hgpu_device *hdev);
+
+/**
+ * hgpu_process_device_by_id() - same, by KFD's gpu_id
+ * @process: the process
+ * @gpu_id: as in the topology
+ *
+ * Return: the process device, or NULL.
+ */
+struct hgpu_process_device *hgpu_process_device_by_id(struct hgpu_process *process,
+						      u32 gpu_id);
+
+/**
+ * hgpu_process_device_ready() - may SVM map on this GPU?
+ * @pdd: the process device
+ *
+ * Return: true once ACQUIRE_VM has succeeded.
+ */
+static inline bool hgpu_process_device_ready(struct hgpu_process_device *pdd)
+{
+	return smp_load_acquire(&pdd->ready);
+}
+
+/**
+ * hgpu_process_stop_queues() - stop and forget the queues of one GPU
+ * @pdd: the process device
+ *
+ * Context: may sleep; the process's lock is held.
+ */
+void hgpu_process_stop_queues(struct hgpu_process_device *pdd);
+
+/**
+ * hgpu_process_va_is_bo() - does a buffer of ALLOC_MEMORY_OF_GPU lie there?
+ * @process: the process
+ * @first_page: first page
+ * @last_page: last page, inclusive
+ *
+ * SVM inserts its range first and asks then, ALLOC does the same the other way
+ * round: of two that race at least one sees the other.
+ *
+ * Context: any but interrupts.
+ */
+bool hgpu_process_va_is_bo(struct hgpu_process *process, u64 first_page, u64 last_page);
+
+/**
+ * hgpu_process_init() - at module load
+ * Return: 0 or -errno.
+ */
+int hgpu_process_init(void);
+
+/**
+ * hgpu_process_exit() - at module unload: ends every process
+ *
+ * Quiesces all that are left (no file is open any more, but mms live on) and
+ * waits until they are freed. Before the GPUs are removed.
+ */
+void hgpu_process_exit(void);
+
+#endif /* HGPU_PROCESS_H */
