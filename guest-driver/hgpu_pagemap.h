@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Device-private memory: struct pages for all of a GPU's VRAM, handed out in
+ * chunks of one migration granule.
+ *
+ * Page and VRAM offset are linear in each other. A chunk is a VRAM buffer of
+ * its own, so bringing one granule home neither pins nor moves its
+ * neighbours. Each live page holds a reference to its chunk; page_free, which
+ * the core calls under a page table lock, drops it, and the last one has a
+ * work item free the buffer.
+ */
+#ifndef HGPU_PAGEMAP_H
+#define HGPU_PAGEMAP_H
+
+#include <linux/bitmap.h>
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/llist.h>
+#include <linux/memremap.h>
+#include <linux/mutex.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+#include "hgpu_gart.h"
+
+struct hgpu_bo;
+struct hgpu_device;
+struct hgpu_migration;
+
+#define HGPU_GRANULE_PAGES	512	/* a chunk's limit, and a window's */
+#define HGPU_CHUNK_HASH_BITS	8
+
+/**
+ * struct hgpu_svm_chunk - VRAM of one migration granule
+ * @hdev: the GPU
+ * @bo: the memory
+ * @kref: one for each live page and one for each migration that fills it
+ * @pfn: of the first page
+ * @npages: at most HGPU_GRANULE_PAGES
+ * @owner: who may find it again, a cookie; with @va the key in the hash
+ * @va: page number of the virtual address that page 0 was made for
+ * @used: pages that are live; set by the migration that holds @fill, cleared
+ *	by page_free
+ * @fill: a migration is putting pages into the chunk; protected by
+ *	&hgpu_pagemap.lock
+ * @home: a CPU fault is bringing pages of the chunk home; only tried, never
+ *	waited for, since whoever waits holds a page that the other needs free
+ * @hash: in &hgpu_pagemap.hash
+ * @link: in &hgpu_pagemap.chunks
+ * @free: in &hgpu_pagemap.free_list
+ */
+struct hgpu_svm_chunk {
+	struct hgpu_device *hdev;
+	struct hgpu_bo *bo;
+	struct kref kref;
+	unsigned long pfn;
+	u32 npages;
+	const void *owner;
+	unsigned long va;
+	DECLARE_BITMAP(used, HGPU_GRANULE_PAGES);
+	bool fill;
+	struct mutex home;
+	struct hlist_node hash;
+	struct list_head link;
+	struct llist_node free;
+};
+
+/**
+ * struct hgpu_pagemap - device-private memory of one GPU
+ * @pgmap: the core's part; its owner is the GPU
+ * @base_pfn: pfn of VRAM's first page
+ * @npages: pages of VRAM
+ * @lock: protects @hash, @chunks, @closed and &hgpu_svm_chunk.fill
+ * @hash: chunks by who may fill them further
+ * @chunks: all that have a buffer
+ * @num_chunks: how many; may be read without @lock as a hint
+ * @closed: the GPU is being removed: no new chunks
+ * @free_list: chunks without a live page
+ * @free_work: frees @free_list
+ * @idle: woken when @chunks becomes empty
+ * @migrations: the migrate mutex, one for each transfer window: scratch memory
+ *	and the exclusive use of the window; NULL while in use
+ * @migrations_lock: protects @migrations
+ * @migrations_wait: who waits for one
+ * @ready: @pgmap is mapped
+ */
+struct hgpu_pagemap {
+	struct dev_pagemap pgmap;
+	unsigned long base_pfn;
+	unsigned long npages;
+	spinlock_t lock;
+	struct hlist_head hash[1 << HGPU_CHUNK_HASH_BITS];
+	struct list_head chunks;
+	unsigned long num_chunks;
+	bool closed;
+	struct llist_head free_list;
+	struct work_struct free_work;
+	wait_queue_head_t idle;
+	struct hgpu_migration *migrations[HGPU_GART_WINDOWS];
+	spinlock_t migrations_lock;
+	wait_queue_head_t migrations_wait;
+	bool ready;
+};
+
+/**
+ * hgpu_pagemap_init() - make struct pages for VRAM and start taking faults
+ * @hdev: the GPU; VRAM, IH and SDMA are up
+ *
+ * Registers the handler of VM faults with the interrupt ring.
+ *
+ * Context: process context, may sleep.
+ * Return: 0; -EOPNOTSUPP on a kernel without device-private memory; -ENOMEM.
+ */
+int hgpu_pagemap_init(struct hgpu_device *hdev);
+
+/**
+ * hgpu_pagemap_fini() - take the struct pages away
+ * @hdev: the GPU; hgpu_svm_evict_all() has returned
+ *
+ * Context: process context, may sleep. Needs SDMA no more.
+ */
+void hgpu_pagemap_fini(struct hgpu_device *hdev);
+
+/**
+ * hgpu_pagemap_flush() - wait until VRAM of pages freed so far is free
+ * @hdev: the GPU
+ *
+ * Context: process context, may sleep.
+ */
+void hgpu_pagemap_flush(struct hgpu_device *hdev);
+
+#endif /* HGPU_PAGEMAP_H */

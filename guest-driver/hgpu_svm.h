@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Shared virtual memory of one process: ranges with attributes, what GPU and
+ * CPU faults do, and migration between system memory and VRAM.
+ */
+#ifndef HGPU_SVM_H
+#define HGPU_SVM_H
+
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/rbtree.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+#include <linux/workqueue.h>
+
+struct hgpu_device;
+struct hgpu_iv;
+struct hgpu_vm;
+struct kfd_ioctl_svm_attribute;
+struct mm_struct;
+
+#define HGPU_SVM_MAX_GPUS	8	/* of one process */
+#define HGPU_SVM_FAULTS		64	/* queued faults of one process */
+#define HGPU_SVM_POISONS	16	/* denied addresses of one process */
+
+/**
+ * struct hgpu_svm_fault - a GPU fault that waits to be handled
+ * @timestamp: GPU clock when it was reported
+ * @page: virtual page number
+ * @gpu: index in &hgpu_svms.gpus
+ * @flags: HGPU_SVM_FAULT_*
+ */
+struct hgpu_svm_fault {
+	u64 timestamp;
+	u64 page;
+	u8 gpu;
+	u8 flags;
+};
+
+#define HGPU_SVM_FAULT_WRITE	BIT(0)
+#define HGPU_SVM_FAULT_NORETRY	BIT(1)	/* the queue has halted */
+
+/**
+ * struct hgpu_svm_gpu - a GPU of the process
+ * @hdev: the GPU; NULL: none at this index
+ * @vm: its page tables; NULL until the process has acquired them
+ * @checkpoint: GPU clock of the last munmap; reports older than this of
+ *	memory that is gone are dropped; protected by &hgpu_svms.notifier_lock
+ */
+struct hgpu_svm_gpu {
+	struct hgpu_device *hdev;
+	struct hgpu_vm *vm;
+	u64 checkpoint;
+};
+
+/**
+ * struct hgpu_svm_poison - an address whose access was denied
+ * @page: virtual page number; the PTE there is no-retry until the halt of the
+ *	queue has been reported
+ * @gpu: index in &hgpu_svms.gpus
+ */
+struct hgpu_svm_poison {
+	u64 page;
+	u8 gpu;
+};
+
+/**
+ * struct hgpu_svms - shared virtual memory of one process
+ * @mm: the process's; not a reference, use mmget_not_zero(): it stays
+ *	allocated until hgpu_svms_fini() returns
+ * @pid: for messages
+ * @xnack: recoverable faults are on; written by the owner while no queue lives
+ * @lock: protects @ranges, attributes, @gpus (with @notifier_lock) and
+ *	@poisons; below mmap_lock, above migration
+ * @ranges: &struct hgpu_svm_range by page number
+ * @range_cap: pages of the largest range
+ * @gpus: written under @lock and @notifier_lock, read under either
+ * @notifier_lock: protects all GPU PTEs of shared memory, @unmapped, @dead, and
+ *	serialises filling them against invalidation. Taken in notifiers, so
+ *	nothing is allocated under it
+ * @unmapped: ranges that have lost memory to munmap()
+ * @unmap_work: takes them apart
+ * @dead: no more faults, no more mappings
+ * @old_ptes: one granule's, for the notifier; protected by @notifier_lock
+ * @fault_lock: protects @faults, @fault_head, @fault_count
+ * @faults: ring of those that wait
+ * @fault_head: index of the oldest
+ * @fault_count: how many
+ * @fault_work: handles them
+ * @poisons: ring of denied addresses
+ * @poison_next: where the next one goes
+ */
+struct hgpu_svms {
+	struct mm_struct *mm;
+	pid_t pid;
+	bool xnack;
+
+	struct mutex lock;
+	struct rb_root_cached ranges;
+	unsigned long range_cap;
+	struct hgpu_svm_gpu gpus[HGPU_SVM_MAX_GPUS];
+
+	struct mutex notifier_lock;
+	struct list_head unmapped;
+	struct work_struct unmap_work;
+	bool dead;
+	u64 *old_ptes;
+
+	spinlock_t fault_lock;
+	struct hgpu_svm_fault faults[HGPU_SVM_FAULTS];
+	u32 fault_head;
+	u32 fault_count;
+	struct work_struct fault_work;
+	struct hgpu_svm_poison poisons[HGPU_SVM_POISONS];
+	u32 poison_next;
+};
+
+/* For hgpu_drv.c: before the first GPU, and after the last process. */
+int hgpu_svm_init(void);
+void hgpu_svm_exit(void);
+
+/**
+ * hgpu_svms_init() - start shared virtual memory for a process
+ * @svms: all zero
+ * @mm: current's; the caller's mmu_notifier keeps it allocated
+ *
+ * Context: process context, may sleep.
+ * Return: 0 or -ENOMEM.
+ */
+int hgpu_svms_init(struct hgpu_svms *svms, struct mm_struct *mm);
+
+/**
+ * hgpu_svms_add_gpu() - the process may name this GPU in attributes
+ * @svms: the process's
+ * @gpu: its index, below HGPU_SVM_MAX_GPUS, free
+ * @hdev: the GPU
+ *
+ * Context: process context, takes &hgpu_svms.lock.
+ */
+void hgpu_svms_add_gpu(struct hgpu_svms *svms, unsigned int gpu,
+		       struct hgpu_device *hdev);
+
+/**
+ * hgpu_svms_set_vm() - the GPU can now access shared memory
+ * @svms: the process's
+ * @gpu: index given to hgpu_svms_add_gpu()
+ * @vm: page tables; live until hgpu_svms_remove_gpu()
+ *
+ * Context: process context, takes &hgpu_svms.lock.
+ */
+void hgpu_svms_set_vm(struct hgpu_svms *svms, unsigned int gpu,
+		      struct hgpu_vm *vm);
+
+/**
+ * hgpu_svms_remove_gpu() - take a GPU away from the process
+ * @svms: the process's
+ * @gpu: index; one without a GPU is left alone
+ *
+ * Call it after the GPU's queues of this process have stopped and before its
+ * page tables go. On return no PTE of shared memory is valid, no system page
+ * is DMA-mapped, and neither notifier nor fault will touch GPU or page tables
+ * again. Pages in VRAM stay there; CPU faults bring them home.
+ *
+ * Context: process context, may sleep; takes &hgpu_svms.lock, so no mmap_lock
+ * of this process and no notifier.
+ */
+void hgpu_svms_remove_gpu(struct hgpu_svms *svms, unsigned int gpu);
+
+/**
+ * hgpu_svms_release() - the address space is going away
+ * @svms: the process's; its queues have stopped
+ *
+ * Invalidates all PTEs. Later faults are dropped and nothing is mapped.
+ *
+ * Context: mmu_notifier release() or any process context; takes
+ * &hgpu_svms.notifier_lock. May be called more than once.
+ */
+void hgpu_svms_release(struct hgpu_svms *svms);
+
+/**
+ * hgpu_svms_fini() - free everything
+ * @svms: the process's; hgpu_svms_release() has returned, every GPU has been
+ *	removed and hgpu_svm_fault_enqueue() finds the process no more
+ *
+ * Context: process context, may sleep; not from a notifier, not from the
+ * interrupt thread, no mmap_lock held.
+ */
+void hgpu_svms_fini(struct hgpu_svms *svms);
+
+/**
+ * hgpu_svm_set_attr() - KFD's SVM_OP_SET_ATTR
+ * @svms: current's
+ * @start: address, page-aligned
+ * @size: bytes, page-aligned
+ * @nattr: how many
+ * @attrs: kernel memory
+ *
+ * Context: process context, may sleep; takes mmap_lock.
+ * Return: 0; -EINVAL (alignment, unknown attribute or GPU, no VM acquired);
+ * -EFAULT (no memory there, or a device's); -EADDRINUSE (a buffer of
+ * ALLOC_MEMORY is mapped there); -EOVERFLOW; -ENOMEM.
+ */
+int hgpu_svm_set_attr(struct hgpu_svms *svms, u64 start, u64 size, u32 nattr,
+		      const struct kfd_ioctl_svm_attribute *attrs);
+
+/**
+ * hgpu_svm_get_attr() - KFD's SVM_OP_GET_ATTR: the intersection
+ * @svms: current's
+ * @start: address, page-aligned
+ * @size: bytes, page-aligned
+ * @nattr: how many
+ * @attrs: kernel memory; values (and the type of accesses) are replaced
+ *
+ * Context and Return: as hgpu_svm_set_attr().
+ */
+int hgpu_svm_get_attr(struct hgpu_svms *svms, u64 start, u64 size, u32 nattr,
+		      struct kfd_ioctl_svm_attribute *attrs);
+
+/**
+ * hgpu_svm_fault_enqueue() - a VM fault entry has been read
+ * @hdev: the GPU
+ * @iv: the entry
+ * @data: unused
+ *
+ * An hgpu_ih_handler_t, registered by hgpu_pagemap_init(). Looks the process
+ * up by PASID, drops repeats and queues the rest.
+ *
+ * Context: interrupt thread; takes spinlocks only.
+ */
+void hgpu_svm_fault_enqueue(struct hgpu_device *hdev, const struct hgpu_iv *iv,
+			    void *data);
+
+/**
+ * hgpu_svm_evict_all() - bring every page of a GPU home
+ * @hdev: the GPU; no process has it any more (hgpu_svms_remove_gpu()), SDMA
+ *	still works
+ *
+ * Returns when no device page of the GPU lives, whoever maps it.
+ *
+ * Context: process context, may sleep; no mmap_lock, no &hgpu_svms.lock.
+ */
+void hgpu_svm_evict_all(struct hgpu_device *hdev);
+
+#endif /* HGPU_SVM_H */
