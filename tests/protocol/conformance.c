@@ -30,7 +30,7 @@
 
 typedef uint32_t u32;
 typedef uint64_t u64;
-#include "amd_extract.h"	/* what stands in .c files and in headers that need a kernel; see conformance.sh */
+#include "amd_extract.h"	/* what stands in .c files and in headers that need a kernel; see run */
 
 struct check {
 	const char *group;	/* NULL: same as the entry before */
