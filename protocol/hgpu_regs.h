@@ -134,7 +134,7 @@
 #define   HGPU_IH_RB_CNTL__ENABLE_INTR BIT(17)
 #define   HGPU_IH_RB_CNTL__RPTR_REARM BIT(21)
 #define   HGPU_IH_RB_CNTL__MC_SPACE GENMASK(30, 28)
-#define     HGPU_IH_MC_SPACE_BUS    2u              /* system (bus) addresses */
+#define     HGPU_IH_MC_SPACE_BUS    1u              /* system (bus) addresses */
 #define     HGPU_IH_MC_SPACE_GPU    4u              /* VMID 0 addresses */
 #define   HGPU_IH_RB_CNTL__WPTR_OVERFLOW_CLEAR BIT(31)
 #define HGPU_IH_RB_BASE             0x0704          /* address 39:8 */
