@@ -21,7 +21,7 @@ pick_accel() {
 }
 
 kvm_boots() {
-	timeout -s KILL 10 "$(qemu_bin)" "${QEMU_FIRMWARE[@]}" -machine q35 -accel kvm -cpu host -m 256M \
+	timeout -s KILL 10 "$QEMU_OUT/qemu-system-x86_64" "${QEMU_FIRMWARE[@]}" -machine q35 -accel kvm -cpu host -m 256M \
 		-nodefaults -display none -no-reboot -serial stdio -kernel "$(kernel_image default)" \
 		-initrd "$(guest_initrd)" -append "console=ttyS0 panic=-1 hgpu_probe=1" 2>/dev/null </dev/null |
 		grep -q 'hmm-gpu: probe: the guest runs'

@@ -1,6 +1,8 @@
 # shellcheck shell=bash
 # Sourced by every script in scripts/: where things are, how to speak, how to stop.
 
+shopt -s inherit_errexit	# a failure inside $(...) is a failure
+
 HGPU_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
 HGPU_CACHE=${XDG_CACHE_HOME:-${HOME:?HOME is not set}/.cache}/hmm-gpu
 HGPU_LOGS=$HGPU_CACHE/log

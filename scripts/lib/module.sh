@@ -7,36 +7,34 @@ module_key() { hash_tree "$HGPU_ROOT/guest-driver" "$HGPU_ROOT/protocol"; }
 
 # module_dir VARIANT: where hmm_gpu.ko and hmm_gpu_kunit.ko of these sources are, or are to be.
 module_dir() { printf '%s-modules/out/%s\n' "$(kernel_dir "$1")" "$(module_key)"; }
-module_ko()  { printf '%s/hmm_gpu.ko\n' "$(module_dir "$1")"; }
 
+# setup_module VARIANT: sets MODULE_OUT, the directory that holds hmm_gpu.ko.
 setup_module() {
-	local out
-	out=$(module_dir "$1")
+	MODULE_OUT=$(module_dir "$1")
 	if [ ! -f "$HGPU_ROOT/guest-driver/Kbuild" ]; then
 		warn "there is no guest-driver/Kbuild yet: no module to build"
 		return 0
 	fi
-	if [ -e "$out/done" ] && [ -z "${KERNEL_SRC-}" ]; then
-		touch "$out"
+	if [ -e "$MODULE_OUT/done" ] && [ -z "${KERNEL_SRC-}" ]; then
+		touch "$MODULE_OUT"
 		return 0
 	fi
-	with_lock "$(kernel_dir "$1")-modules/lock" build_module "$1" "$out"
+	MODULE_OUT=$(with_lock "$(kernel_dir "$1")-modules/lock" build_module "$1")
 }
 
+# Prints where the result is, as build_qemu does.
 build_module() {
-	local variant=$1 out=$2 work
-	work=$(dirname "$(dirname "$out")")/work
-	step "hmm_gpu.ko ($variant)" make_module "$variant" "$work"
+	local variant=$1 dir out
+	dir=$(kernel_dir "$1")-modules
+	sync_sources "$HGPU_ROOT/protocol" "$dir/work/protocol"
+	sync_sources "$HGPU_ROOT/guest-driver" "$dir/work/guest-driver"
+	out=$dir/out/$(hash_tree "$dir/work/guest-driver" "$dir/work/protocol")
+	rm -f "$dir/work/guest-driver"/*.ko	# one that is no longer built must not be found
+	step "hmm_gpu.ko ($variant)" make -C "$(kernel_build "$variant")" M="$dir/work/guest-driver" -j"$(nproc)" modules
 	rm -rf "$out"
 	mkdir -p "$out"
-	find "$work/guest-driver" -name '*.ko' -exec cp -t "$out" {} +
+	find "$dir/work/guest-driver" -name '*.ko' -exec cp -t "$out" {} +
 	: >"$out/done"
-	keep_newest 8 "$(dirname "$out")"
-}
-
-make_module() {
-	local work=$2
-	sync_sources "$HGPU_ROOT/protocol" "$work/protocol"
-	sync_sources "$HGPU_ROOT/guest-driver" "$work/guest-driver"
-	make -C "$(kernel_build "$1")" M="$work/guest-driver" -j"$(nproc)" modules
+	keep_newest 10 "$dir/out"
+	printf '%s\n' "$out"
 }

@@ -14,6 +14,8 @@ PACKAGES=(
 	flex bison bc libelf-dev cpio kmod lz4
 	# the guest's shell before the host's root is there
 	busybox-static
+	# tests
+	shellcheck
 )
 
 setup_packages() {
@@ -35,9 +37,10 @@ check_release() {
 	[ ! -r /etc/os-release ] || id=$(. /etc/os-release && echo "${ID-} ${VERSION_CODENAME-}")
 	[ "$id" = "debian $DEBIAN_RELEASE" ] ||
 		warn "this is '${id:-an unknown system}'; the scripts are tried on Debian 12 ($DEBIAN_RELEASE) only"
-	command -v dpkg-query >/dev/null && command -v apt-get >/dev/null ||
+	if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
 		die "this machine has no dpkg and apt-get" \
 			"use Debian 12; a chroot made with debootstrap is enough"
+	fi
 }
 
 missing_packages() {

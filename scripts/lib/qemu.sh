@@ -18,41 +18,41 @@ qemu_dir() {
 
 qemu_content() { hash_tree "$HGPU_ROOT/qemu-device" "$HGPU_ROOT/protocol" "$HGPU_ROOT/tests/qtest"; }
 qemu_out()     { printf '%s/out/%s\n' "$(qemu_dir)" "$(qemu_content)"; }
-qemu_bin()     { printf '%s/qemu-system-x86_64\n' "$(qemu_out)"; }
-qemu_qtest()   { printf '%s/hmm-gpu-test\n' "$(qemu_out)"; }
 
 # The -L options: Debian spreads the firmware over two packages.
 QEMU_FIRMWARE=(-L /usr/share/seabios -L /usr/share/qemu)
 
+# setup_qemu: sets QEMU_OUT, the directory that holds qemu-system-x86_64 and hmm-gpu-test.
 setup_qemu() {
-	local out
 	fetch_qemu
-	out=$(qemu_out)
-	if [ -e "$out/done" ] && [ -z "${QEMU_SRC-}" ]; then
-		touch "$out"
+	QEMU_OUT=$(qemu_out)
+	if [ -e "$QEMU_OUT/done" ] && [ -z "${QEMU_SRC-}" ]; then
+		touch "$QEMU_OUT"
 		return 0
 	fi
-	with_lock "$(qemu_dir)/lock" build_qemu "$(qemu_dir)" "$out"
+	QEMU_OUT=$(with_lock "$(qemu_dir)/lock" build_qemu "$(qemu_dir)")
 }
 
+# Prints where the result is: filed under what was copied, which a clone that is being edited may
+# have left behind by the time the build is done.
 build_qemu() {
-	local dir=$1 out=$2
+	local dir=$1 out
 	if [ ! -e "$dir/tree.done" ]; then
 		need_disk 3000
 		step "QEMU: prepare the tree" prepare_qemu "$dir"
 		: >"$dir/tree.done"
 	fi
 	copy_device "$dir/tree"
-	if [ ! -e "$dir/build/build.ninja" ]; then
-		step "QEMU: configure" configure_qemu "$dir"
-	fi
+	out=$dir/out/$(hash_tree "$dir/tree/hw/misc/hmm-gpu" "$dir/tree/include/hw/misc/hmm-gpu" "$dir/tree/tests/qtest/hmm-gpu")
+	[ -e "$dir/build/build.ninja" ] || step "QEMU: configure" configure_qemu "$dir"
 	step "QEMU: build" make_qemu "$dir"
 	rm -rf "$out"
 	mkdir -p "$out"
 	cp "$dir/build/qemu-system-x86_64" "$out/"
 	[ ! -e "$dir/build/$QEMU_QTEST" ] || cp "$dir/build/$QEMU_QTEST" "$out/"
 	: >"$out/done"
-	keep_newest 6 "$dir/out"
+	keep_newest 10 "$dir/out"
+	printf '%s\n' "$out"
 }
 
 # A person's own tree is only linked to, never written: the patched files and ours become real files.
