@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The GPU as a program sees it: KFD's ioctls, buffers, user SDMA queues and shared virtual memory.
+ * Plain ioctls with <linux/kfd_ioctl.h>; no ROCm library. Whatever fails here fails the test.
+ */
+#ifndef GPU_H
+#define GPU_H
+
+#include <linux/kfd_ioctl.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define PAGE 4096ul
+#define MIB (1ul << 20)
+#define GRANULE (2 * MIB)		/* what the driver migrates at once */
+
+/**
+ * struct gpu - an opened GPU
+ * @kfd: file descriptor of /dev/kfd
+ * @drm: of the render node
+ * @id: KFD's gpu_id
+ * @node: number in the topology
+ * @vram: bytes of VRAM, from the topology
+ * @doorbells: the process's slice, mapped with the first queue
+ */
+struct gpu {
+	int kfd, drm;
+	uint32_t id, node;
+	uint64_t vram;
+	volatile uint64_t *doorbells;
+};
+
+unsigned int gpu_count(void);
+
+/**
+ * gpu_open() - everything up to where queues can be made: GPU number @index of the topology, with its
+ * virtual memory acquired and XNACK (recoverable faults) on.
+ */
+void gpu_open(struct gpu *gpu, unsigned int index);
+void gpu_close(struct gpu *gpu);
+
+/* An ioctl on /dev/kfd: 0 or -errno. */
+int kfd_ioctl(const struct gpu *gpu, unsigned long request, void *arg);
+
+/**
+ * struct bo - a GTT buffer, mapped at the same address for CPU and GPU
+ */
+struct bo {
+	struct gpu *gpu;
+	uint64_t handle;
+	size_t size;
+	void *at;
+};
+
+void bo_create(struct bo *bo, struct gpu *gpu, size_t size);
+void bo_destroy(struct bo *bo);
+
+/**
+ * struct queue - a user SDMA queue
+ * @ring: the packets
+ * @pointers: read pointer at 0, write pointer at 8, both in bytes and never wrapping
+ * @wptr: bytes emitted, submitted or not
+ */
+struct queue {
+	struct gpu *gpu;
+	struct bo ring, pointers;
+	uint32_t id;
+	uint64_t wptr;
+	volatile uint64_t *doorbell;
+};
+
+void queue_create(struct queue *q, struct gpu *gpu, size_t ring_size);
+void queue_destroy(struct queue *q);
+
+/* Put packets into the ring; nothing runs before queue_submit(). Any size: split as the packet wants it. */
+void queue_emit(struct queue *q, const uint32_t *dw, unsigned int n);
+void queue_nop(struct queue *q);
+void queue_copy(struct queue *q, void *dst, const void *src, size_t bytes);
+void queue_fill(struct queue *q, void *dst, uint32_t value, size_t bytes);
+void queue_write32(struct queue *q, void *dst, uint32_t value);
+void queue_fence(struct queue *q, void *dst, uint32_t value);
+void queue_atomic(struct queue *q, unsigned int tc_op, void *dst, uint64_t src, uint64_t compare);
+
+/* Ring the doorbell. */
+void queue_submit(struct queue *q);
+
+uint64_t queue_rptr(const struct queue *q);
+bool queue_idle(const struct queue *q);
+
+/* Wait until everything submitted is done; fails the test when that takes too long. */
+void queue_wait(struct queue *q);
+void queue_run(struct queue *q);	/* submit and wait */
+
+/* Shared virtual memory; 0 or -errno. */
+int svm_set_attr(struct gpu *gpu, const void *at, size_t size, unsigned int n,
+		 const struct kfd_ioctl_svm_attribute *attrs);
+int svm_get_attr(struct gpu *gpu, const void *at, size_t size, unsigned int n,
+		 struct kfd_ioctl_svm_attribute *attrs);
+int svm_prefetch(struct gpu *gpu, const void *at, size_t size, uint32_t location);
+uint32_t svm_get(struct gpu *gpu, const void *at, size_t size, uint32_t type);
+
+#endif
