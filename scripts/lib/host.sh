@@ -3,12 +3,13 @@
 
 HGPU_HOST_BUILD=$HGPU_ROOT/build
 
+# setup_host_build [TARGET ...]: all of it, or what is named.
 setup_host_build() {
 	local options=("-Dkernel-source=$(kernel_source)")
 	if [ ! -e "$HGPU_HOST_BUILD/build.ninja" ]; then
 		step "host programs: configure" /usr/bin/meson setup "${options[@]}" "$HGPU_HOST_BUILD" "$HGPU_ROOT"
 	fi
-	step "host programs" ninja -C "$HGPU_HOST_BUILD"
+	step "host programs" ninja -C "$HGPU_HOST_BUILD" "$@"
 }
 
 # host_programs SUITE: the programs that tests/SUITE/meson.build made, in the order of their names.
