@@ -84,3 +84,15 @@ with_lock() {
 		"$@"
 	)
 }
+
+# file_result OUT KEEP FILE...: put FILEs in OUT, drop all but KEEP of its siblings, print OUT.
+file_result() {
+	local out=$1 keep=$2
+	shift 2
+	rm -rf "$out"
+	mkdir -p "$out"
+	cp -t "$out" -- "$@"
+	: >"$out/done"
+	keep_newest "$keep" "$(dirname "$out")"
+	printf '%s\n' "$out"
+}

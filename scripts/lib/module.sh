@@ -31,10 +31,5 @@ build_module() {
 	out=$dir/out/$(hash_tree "$dir/work/guest-driver" "$dir/work/protocol")
 	rm -f "$dir/work/guest-driver"/*.ko	# one that is no longer built must not be found
 	step "hmm_gpu.ko ($variant)" make -C "$(kernel_build "$variant")" M="$dir/work/guest-driver" -j"$(nproc)" modules
-	rm -rf "$out"
-	mkdir -p "$out"
-	find "$dir/work/guest-driver" -name '*.ko' -exec cp -t "$out" {} +
-	: >"$out/done"
-	keep_newest 10 "$dir/out"
-	printf '%s\n' "$out"
+	file_result "$out" 10 "$dir/work/guest-driver"/*.ko
 }

@@ -3,7 +3,7 @@
 # shared by all clones; the device's sources are copied in under a lock, and the binaries filed under
 # the sources' content, so that no clone tests another's device.
 #
-#   $HGPU_CACHE/qemu/VERSION-KEY/tree, build/   and   out/CONTENT/{qemu-system-x86_64,hmm-gpu-test}
+#   $HGPU_CACHE/qemu/VERSION-KEY/tree, build/   and   out/CONTENT/qemu-system-x86_64, qtest/CONTENT/hmm-gpu-test
 
 QEMU_PATCH=$HGPU_ROOT/qemu-device/qemu-tree.patch
 
@@ -16,13 +16,13 @@ qemu_dir() {
 	printf '%s\n' "$HGPU_CACHE/qemu/$name-$(hash_text "$(hash_files "$QEMU_PATCH")" "${QEMU_CONFIGURE[@]}")"
 }
 
-qemu_content() { hash_tree "$HGPU_ROOT/qemu-device" "$HGPU_ROOT/protocol" "$HGPU_ROOT/tests/qtest"; }
-qemu_out()     { printf '%s/out/%s\n' "$(qemu_dir)" "$(qemu_content)"; }
+qemu_out()   { printf '%s/out/%s\n' "$(qemu_dir)" "$(hash_tree "$HGPU_ROOT/qemu-device" "$HGPU_ROOT/protocol")"; }
+qtest_out()  { printf '%s/qtest/%s\n' "$(qemu_dir)" "$(hash_tree "$HGPU_ROOT/tests/qtest" "$HGPU_ROOT/protocol")"; }
 
 # The -L options: Debian spreads the firmware over two packages.
 QEMU_FIRMWARE=(-L /usr/share/seabios -L /usr/share/qemu)
 
-# setup_qemu: sets QEMU_OUT, the directory that holds qemu-system-x86_64 and hmm-gpu-test.
+# setup_qemu: sets QEMU_OUT, the directory that holds qemu-system-x86_64.
 setup_qemu() {
 	fetch_qemu
 	QEMU_OUT=$(qemu_out)
@@ -33,26 +33,46 @@ setup_qemu() {
 	QEMU_OUT=$(with_lock "$(qemu_dir)/lock" build_qemu "$(qemu_dir)")
 }
 
+# setup_qtest: sets QTEST_OUT, the directory that holds hmm-gpu-test; empty if there is no such test.
+setup_qtest() {
+	QTEST_OUT=$(qtest_out)
+	[ -e "$HGPU_ROOT/tests/qtest/hmm-gpu-test.c" ] || { QTEST_OUT=; return 0; }
+	if [ -e "$QTEST_OUT/done" ] && [ -z "${QEMU_SRC-}" ]; then
+		touch "$QTEST_OUT"
+		return 0
+	fi
+	fetch_qemu
+	QTEST_OUT=$(with_lock "$(qemu_dir)/lock" build_qtest "$(qemu_dir)")
+}
+
 # Prints where the result is: filed under what was copied, which a clone that is being edited may
 # have left behind by the time the build is done.
 build_qemu() {
 	local dir=$1 out
+	ready_to_build "$dir"
+	out=$dir/out/$(hash_tree "$dir/tree/$QEMU_DEVICE_DIR" "$dir/tree/$QEMU_PROTOCOL_DIR")
+	step "QEMU: build" ninja -C "$dir/build" qemu-system-x86_64
+	file_result "$out" 10 "$dir/build/qemu-system-x86_64"
+}
+
+build_qtest() {
+	local dir=$1 out
+	ready_to_build "$dir"
+	out=$dir/qtest/$(hash_tree "$dir/tree/$QEMU_QTEST_DIR" "$dir/tree/$QEMU_PROTOCOL_DIR")
+	step "QEMU: qtest" ninja -C "$dir/build" "$QEMU_QTEST_DIR/hmm-gpu-test"
+	file_result "$out" 4 "$dir/build/$QEMU_QTEST_DIR/hmm-gpu-test"
+}
+
+# ready_to_build DIR: patched tree, our sources in it, configured.
+ready_to_build() {
+	local dir=$1
 	if [ ! -e "$dir/tree.done" ]; then
 		need_disk 3000
 		step "QEMU: prepare the tree" prepare_qemu "$dir"
 		: >"$dir/tree.done"
 	fi
 	copy_device "$dir/tree"
-	out=$dir/out/$(hash_tree "$dir/tree/hw/misc/hmm-gpu" "$dir/tree/include/hw/misc/hmm-gpu" "$dir/tree/tests/qtest/hmm-gpu")
 	[ -e "$dir/build/build.ninja" ] || step "QEMU: configure" configure_qemu "$dir"
-	step "QEMU: build" make_qemu "$dir"
-	rm -rf "$out"
-	mkdir -p "$out"
-	cp "$dir/build/qemu-system-x86_64" "$out/"
-	[ ! -e "$dir/build/$QEMU_QTEST" ] || cp "$dir/build/$QEMU_QTEST" "$out/"
-	: >"$out/done"
-	keep_newest 10 "$dir/out"
-	printf '%s\n' "$out"
 }
 
 # A person's own tree is only linked to, never written: the patched files and ours become real files.
@@ -70,23 +90,23 @@ prepare_qemu() {
 	patch -d "$dir/tree" -p1 --no-backup-if-mismatch <"$QEMU_PATCH"
 }
 
-QEMU_QTEST=tests/qtest/hmm-gpu/hmm-gpu-test
+# Where the patch expects our sources.
+QEMU_DEVICE_DIR=hw/misc/hmm-gpu			# qemu-device/
+QEMU_PROTOCOL_DIR=include/hw/misc/hmm-gpu	# protocol/
+QEMU_QTEST_DIR=tests/qtest/hmm-gpu		# tests/qtest/
 
-# copy_device TREE: our sources, where the patch expects them.
 copy_device() {
 	local tree=$1
-	sync_sources "$HGPU_ROOT/qemu-device" "$tree/hw/misc/hmm-gpu"
-	sync_sources "$HGPU_ROOT/protocol" "$tree/include/hw/misc/hmm-gpu"
-	sync_sources "$HGPU_ROOT/tests/qtest" "$tree/tests/qtest/hmm-gpu"
+	sync_sources "$HGPU_ROOT/qemu-device" "$tree/$QEMU_DEVICE_DIR"
+	sync_sources "$HGPU_ROOT/protocol" "$tree/$QEMU_PROTOCOL_DIR"
+	sync_sources "$HGPU_ROOT/tests/qtest" "$tree/$QEMU_QTEST_DIR"
+	# Meson does not notice a file that appeared; the build files look for some.
+	(cd "$tree" && find $QEMU_DEVICE_DIR $QEMU_QTEST_DIR -type f | sort) >"$tree/hmm-gpu.new"
+	cmp -s "$tree/hmm-gpu.new" "$tree/hmm-gpu.files" || touch "$tree/$QEMU_DEVICE_DIR/meson.build"
+	mv "$tree/hmm-gpu.new" "$tree/hmm-gpu.files"
 }
 
 configure_qemu() {
 	mkdir -p "$1/build"
 	cd "$1/build" && ../tree/configure "${QEMU_CONFIGURE[@]}"
-}
-
-make_qemu() {
-	local targets=(qemu-system-x86_64)
-	[ ! -e "$1/tree/$QEMU_QTEST.c" ] || targets+=("$QEMU_QTEST")
-	ninja -C "$1/build" "${targets[@]}"
 }
