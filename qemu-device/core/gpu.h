@@ -181,7 +181,7 @@ typedef struct HgpuState {
     HgpuVmContext vm[HGPU_VMIDS];
     uint32_t vmid_lut[HGPU_VMIDS];
     HgpuIh ih;
-    uint32_t nr_engines;        /* fixed at init; checked on load */
+    uint32_t nr_engines;        /* as HgpuGpu.nr_engines; checked on load */
     uint32_t rr_next;           /* context that has the next turn */
     HgpuSdmaEngine sdma[HGPU_SDMA_ENGINES_MAX];
 } HgpuState;
@@ -227,9 +227,11 @@ typedef struct HgpuGpu {
     void *opaque;
     uint8_t *vram;
     uint64_t vram_size;
+    uint32_t nr_engines;
     uint32_t running;           /* the machine runs */
     uint32_t scheduled;         /* ops->schedule() called, hgpu_run() not yet */
-    uint8_t bounce[2][HGPU_PAGE_SIZE];  /* for what dma_map refuses */
+    uint64_t timer_ns;          /* when the timer is armed for, 0: it is not */
+    uint8_t bounce[3][HGPU_PAGE_SIZE];  /* for what dma_map refuses */
     /* SRBM_WRITE and POLL_REGMEM reach the registers through these */
     uint32_t (*reg_read)(struct HgpuGpu *gpu, uint32_t off);
     void (*reg_write)(struct HgpuGpu *gpu, uint32_t off, uint32_t val);
