@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Kernel versions and configurations: here and nowhere else.
+ * Kernel versions and configurations: here, in Kbuild, and nowhere else.
  *
  * Refuses, at build time and by name, what the driver cannot be built without.
  * CONFIG_DEVICE_PRIVATE is not among these: kernels without it export enough
@@ -9,32 +9,32 @@
 #ifndef HGPU_COMPAT_H
 #define HGPU_COMPAT_H
 
+#include <linux/kconfig.h>
 #include <linux/version.h>
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
-#error "hmm_gpu needs Linux 6.12 or newer: these kernel headers are older"
-#else
-
+#error "hmm_gpu needs Linux 6.12 or newer, and these kernel headers are older"
+#endif
 #if !IS_ENABLED(CONFIG_HMM_MIRROR)
-#error "hmm_gpu needs a kernel with CONFIG_HMM_MIRROR: this one has it off"
+#error "hmm_gpu needs a kernel with CONFIG_HMM_MIRROR, which this one has off"
 #endif
 #if !IS_ENABLED(CONFIG_MMU_NOTIFIER)
-#error "hmm_gpu needs a kernel with CONFIG_MMU_NOTIFIER: this one has it off"
+#error "hmm_gpu needs a kernel with CONFIG_MMU_NOTIFIER, which this one has off"
 #endif
 #if !IS_ENABLED(CONFIG_ZONE_DEVICE)
-#error "hmm_gpu needs a kernel with CONFIG_ZONE_DEVICE: this one has it off"
+#error "hmm_gpu needs a kernel with CONFIG_ZONE_DEVICE, which this one has off"
 #endif
 #if !IS_ENABLED(CONFIG_DRM)
-#error "hmm_gpu needs a kernel with CONFIG_DRM: this one has it off"
+#error "hmm_gpu needs a kernel with CONFIG_DRM, which this one has off"
 #endif
 #if !IS_ENABLED(CONFIG_DRM_TTM)
-#error "hmm_gpu needs a kernel with CONFIG_DRM_TTM (select any driver that uses it): this one has it off"
+#error "hmm_gpu needs a kernel with CONFIG_DRM_TTM (any driver that uses it selects it), which this one has off"
 #endif
 #if !IS_ENABLED(CONFIG_DRM_SCHED)
-#error "hmm_gpu needs a kernel with CONFIG_DRM_SCHED (select any driver that uses it): this one has it off"
+#error "hmm_gpu needs a kernel with CONFIG_DRM_SCHED (any driver that uses it selects it), which this one has off"
 #endif
 #if !IS_ENABLED(CONFIG_DRM_BUDDY)
-#error "hmm_gpu needs a kernel with CONFIG_DRM_BUDDY (select any driver that uses it): this one has it off"
+#error "hmm_gpu needs a kernel with CONFIG_DRM_BUDDY (any driver that uses it selects it), which this one has off"
 #endif
 
 /* The buddy allocator was DRM's before it was all GPU drivers'. */
@@ -49,7 +49,6 @@
 #define gpu_buddy_fini			drm_buddy_fini
 #define gpu_buddy_alloc_blocks		drm_buddy_alloc_blocks
 #define gpu_buddy_free_list		drm_buddy_free_list
-#define gpu_buddy_block_trim		drm_buddy_block_trim
 #define gpu_buddy_block_offset		drm_buddy_block_offset
 #define gpu_buddy_block_size		drm_buddy_block_size
 #define GPU_BUDDY_RANGE_ALLOCATION	DRM_BUDDY_RANGE_ALLOCATION
@@ -57,5 +56,59 @@
 #define GPU_BUDDY_CONTIGUOUS_ALLOCATION	DRM_BUDDY_CONTIGUOUS_ALLOCATION
 #endif
 
-#endif /* LINUX_VERSION_CODE */
+/* &drm_driver.date went with 6.14; until then a NULL one is warned about. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 14, 0)
+#define HGPU_COMPAT_DRM_DATE(d)	.date = (d),
+#else
+#define HGPU_COMPAT_DRM_DATE(d)
+#endif
+
+#include <drm/gpu_scheduler.h>
+
+/* A scheduler with one run queue and one job a credit. */
+static inline int
+hgpu_compat_sched_init(struct drm_gpu_scheduler *sched,
+		       const struct drm_sched_backend_ops *ops,
+		       struct workqueue_struct *submit_wq,
+		       struct workqueue_struct *timeout_wq, u32 credits,
+		       long timeout, const char *name, struct device *dev)
+{
+#ifdef HGPU_HAVE_SCHED_INIT_ARGS
+	const struct drm_sched_init_args args = {
+		.ops = ops,
+		.submit_wq = submit_wq,
+		.timeout_wq = timeout_wq,
+		.num_rqs = 1,
+		.credit_limit = credits,
+		.timeout = timeout,
+		.name = name,
+		.dev = dev,
+	};
+
+	return drm_sched_init(sched, &args);
+#else
+	return drm_sched_init(sched, ops, submit_wq, 1, credits, 0, timeout,
+			      timeout_wq, NULL, name, dev);
+#endif
+}
+
+static inline int hgpu_compat_sched_job_init(struct drm_sched_job *job,
+					     struct drm_sched_entity *entity)
+{
+#ifdef HGPU_HAVE_SCHED_CLIENT_ID
+	return drm_sched_job_init(job, entity, 1, NULL, 0);
+#else
+	return drm_sched_job_init(job, entity, 1, NULL);
+#endif
+}
+
+static inline void hgpu_compat_sched_start(struct drm_gpu_scheduler *sched)
+{
+#ifdef HGPU_HAVE_SCHED_START_ERRNO
+	drm_sched_start(sched, 0);
+#else
+	drm_sched_start(sched);
+#endif
+}
+
 #endif /* HGPU_COMPAT_H */

@@ -134,6 +134,7 @@ static inline bool hgpu_device_removing(const struct hgpu_device *hdev)
 /* For hgpu_drv.c. */
 int hgpu_device_init(struct hgpu_device *hdev);
 void hgpu_device_fini(struct hgpu_device *hdev);
+void hgpu_device_lost(struct hgpu_device *hdev);
 void hgpu_device_reset_prepare(struct hgpu_device *hdev);
 void hgpu_device_reset_done(struct hgpu_device *hdev);
 

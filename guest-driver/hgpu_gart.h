@@ -9,7 +9,6 @@
 #define HGPU_GART_H
 
 #include <linux/mutex.h>
-#include <linux/spinlock.h>
 #include <linux/types.h>
 
 struct hgpu_bo;
@@ -30,8 +29,7 @@ struct hgpu_device;
  * @base: VMID 0 address of the aperture
  * @npages: pages of the aperture
  * @used: a bit for each page that is bound or a window's; protected by @lock
- * @lock: protects @used; may be taken under dma_resv
- * @flush_lock: serialises users of the CPU's VMID 0 invalidation engine
+ * @lock: protects @used and HGPU_INV_ENG_GART; may be taken under dma_resv
  */
 struct hgpu_gart {
 	struct hgpu_bo *bo;
@@ -40,7 +38,6 @@ struct hgpu_gart {
 	u32 npages;
 	unsigned long *used;
 	struct mutex lock;
-	spinlock_t flush_lock;
 };
 
 /**

@@ -12,7 +12,6 @@
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
-#include "hgpu_gart.h"
 #include "hgpu_ih.h"
 
 struct hgpu_device;
@@ -43,6 +42,9 @@ struct hgpu_iv {
  * @iv: the entry; valid during the call
  * @data: as registered
  *
+ * Every handler of a source sees every entry of it and leaves alone what is
+ * not its (the kernel's ring and a user queue share an SDMA client).
+ *
  * Context: the interrupt thread, or a caller of hgpu_ih_drain(), which may
  * hold any sleeping lock: a handler takes spinlocks only, decodes and queues.
  */
@@ -58,9 +60,11 @@ typedef void (*hgpu_ih_handler_t)(struct hgpu_device *hdev,
  */
 typedef void (*hgpu_ih_lost_t)(struct hgpu_device *hdev, void *data);
 
+#define HGPU_IH_SRC_ANY		0xff	/* for hgpu_ih_register() */
 #define HGPU_IH_HANDLERS	32
 #define HGPU_IH_RING_SIZE	(64u << 10)	/* bytes; 2048 entries */
 
+/* One registration. */
 struct hgpu_ih_handler {
 	hgpu_ih_handler_t fn;
 	void *data;
@@ -70,7 +74,10 @@ struct hgpu_ih_handler {
 
 /**
  * struct hgpu_ih - the interrupt ring of one GPU
- * @ring: the entries, and behind them the write pointer's write-back
+ * @ring: the entries; HGPU_IH_RING_SIZE bytes, coherent
+ * @ring_dma: bus address of @ring
+ * @wptr: the write pointer's write-back
+ * @wptr_dma: bus address of @wptr
  * @rptr: bytes, where decoding goes on; protected by @lock
  * @lock: serialises decoding, so that entries are handled in order; held
  *	while handlers run. Taken last among the sleeping locks
@@ -83,7 +90,10 @@ struct hgpu_ih_handler {
  * @irq: Linux interrupt number; 0 while there is none
  */
 struct hgpu_ih {
-	struct hgpu_gtt_mem ring;
+	void *ring;
+	dma_addr_t ring_dma;
+	__le32 *wptr;
+	dma_addr_t wptr_dma;
 	u32 rptr;
 	struct mutex lock;
 	struct hgpu_ih_handler handlers[HGPU_IH_HANDLERS];
@@ -97,7 +107,7 @@ struct hgpu_ih {
 
 /**
  * hgpu_ih_decode() - an entry as the GPU wrote it
- * @entry: the entry, read once
+ * @entry: the entry; each word is read once
  * @iv: filled in
  *
  * Pure. Context: any.
@@ -108,13 +118,13 @@ void hgpu_ih_decode(const struct hgpu_ih_entry *entry, struct hgpu_iv *iv);
  * hgpu_ih_register() - handle a source
  * @hdev: the GPU
  * @client: HGPU_IH_CLIENTID_*
- * @src: HGPU_SRCID_*
+ * @src: HGPU_SRCID_*, or HGPU_IH_SRC_ANY for all of the client's
  * @fn: the handler; stays until the GPU is unbound, so what it touches must
- *	live as long as @hdev
+ *	live as long as @hdev's interrupt
  * @data: for @fn
  *
  * Context: process context, may sleep.
- * Return: 0, -EEXIST if the source has a handler, -ENOSPC.
+ * Return: 0, or -ENOSPC.
  */
 int hgpu_ih_register(struct hgpu_device *hdev, u8 client, u8 src,
 		     hgpu_ih_handler_t fn, void *data);
@@ -140,14 +150,25 @@ void hgpu_ih_drain(struct hgpu_device *hdev);
  */
 u64 hgpu_gpu_timestamp(struct hgpu_device *hdev);
 
-/* SDMA clients by engine */
+/**
+ * hgpu_ih_sdma_client() - interrupt client of an SDMA engine
+ * @engine: below HGPU_SDMA_ENGINES_MAX
+ *
+ * Return: HGPU_IH_CLIENTID_SDMAn.
+ */
 u8 hgpu_ih_sdma_client(unsigned int engine);
 
-/* For hgpu_device.c and the SDMA part. */
+/*
+ * For hgpu_device.c. _init() makes the ring, _hw_init() programs it (also after
+ * an FLR), _enable() takes the interrupt, _disable() gives it back and has no
+ * handler running when it returns; _suspend() and _resume() are around a reset.
+ */
 int hgpu_ih_init(struct hgpu_device *hdev);
 void hgpu_ih_hw_init(struct hgpu_device *hdev);
 int hgpu_ih_enable(struct hgpu_device *hdev);
 void hgpu_ih_disable(struct hgpu_device *hdev);
+void hgpu_ih_suspend(struct hgpu_device *hdev);
+void hgpu_ih_resume(struct hgpu_device *hdev);
 void hgpu_ih_fini(struct hgpu_device *hdev);
 void hgpu_ih_on_lost(struct hgpu_device *hdev, hgpu_ih_lost_t fn, void *data);
 

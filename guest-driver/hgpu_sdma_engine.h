@@ -15,9 +15,10 @@
 #ifndef HGPU_SDMA_ENGINE_H
 #define HGPU_SDMA_ENGINE_H
 
-#include <drm/gpu_scheduler.h>
+#include "hgpu_compat.h"
 #include <linux/dma-fence.h>
 #include <linux/list.h>
+#include <linux/mutex.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/wait.h>
@@ -49,8 +50,9 @@ struct hgpu_sdma_job;
  * @sched: runs jobs in order, and notices those that do not end
  * @entity: the one source of jobs
  * @submit_wq: where @sched works; WQ_MEM_RECLAIM, since migration waits for it
+ * @timeout_wq: where @sched recovers; another, as recovery stops the first
  * @ib: the pool
- * @ib_free: which slots of @ib are free; protected by @ib_wait's lock
+ * @ib_free: which slots of @ib are free; atomic bit operations
  * @ib_wait: who waits for a slot
  * @submit_lock: a job is armed and pushed under it, so that both happen in the
  *	same order; below the migrate mutex, above nothing that sleeps
@@ -59,7 +61,6 @@ struct hgpu_sdma_job;
  * @pending: jobs on the ring, in order
  * @fence_context: of the hardware fences
  * @emitted: seqno of the newest job on the ring
- * @next_window: for hgpu_sdma_next_window()
  * @dead: the GPU is gone or being torn down: jobs fail at once with -ENODEV
  */
 struct hgpu_sdma {
@@ -67,6 +68,7 @@ struct hgpu_sdma {
 	struct drm_gpu_scheduler sched;
 	struct drm_sched_entity entity;
 	struct workqueue_struct *submit_wq;
+	struct workqueue_struct *timeout_wq;
 	struct hgpu_gtt_mem ib[HGPU_SDMA_IB_SLOTS];
 	unsigned long ib_free;
 	wait_queue_head_t ib_wait;
@@ -75,7 +77,6 @@ struct hgpu_sdma {
 	struct list_head pending;
 	u64 fence_context;
 	u32 emitted;
-	unsigned int next_window;
 	bool dead;
 };
 
@@ -118,7 +119,8 @@ void hgpu_sdma_emit_fill(struct hgpu_sdma_job *job, u64 dst, u32 value,
 /**
  * hgpu_sdma_emit_gart_window() - point a transfer window at system pages
  * @job: the job
- * @window: from hgpu_sdma_next_window()
+ * @window: below HGPU_GART_WINDOWS; jobs run one after the other, so a window is
+ *	free for the next job whatever the last one did with it
  * @addr: bus addresses; entry i becomes the window's page i
  * @npages: at most HGPU_GART_WINDOW_PAGES
  * @gart_flags: HGPU_GART_READ, HGPU_GART_WRITE: what the GPU may do to them
@@ -167,19 +169,15 @@ void hgpu_sdma_job_free(struct hgpu_sdma_job *job);
  */
 long hgpu_fence_wait(struct dma_fence *fence);
 
-/**
- * hgpu_sdma_next_window() - the transfer window whose turn it is
- * @hdev: the GPU
- *
- * Context: under the migrate mutex.
- * Return: below HGPU_GART_WINDOWS.
+/*
+ * For hgpu_device.c. _suspend() waits until the ring is idle and keeps new jobs
+ * out until _resume(), by the same task, has started the ring again.
  */
-unsigned int hgpu_sdma_next_window(struct hgpu_device *hdev);
-
-/* For hgpu_device.c. */
 int hgpu_sdma_init(struct hgpu_device *hdev);
 int hgpu_sdma_selftest(struct hgpu_device *hdev);
 void hgpu_sdma_kill(struct hgpu_device *hdev);
+void hgpu_sdma_suspend(struct hgpu_device *hdev);
+int hgpu_sdma_resume(struct hgpu_device *hdev);
 void hgpu_sdma_fini(struct hgpu_device *hdev);
 
 #endif /* HGPU_SDMA_ENGINE_H */

@@ -12,6 +12,7 @@
 #include <drm/ttm/ttm_device.h>
 #include <drm/ttm/ttm_placement.h>
 #include <drm/ttm/ttm_resource.h>
+#include <drm/ttm/ttm_tt.h>
 #include <linux/bits.h>
 #include <linux/iosys-map.h>
 #include <linux/mutex.h>
@@ -19,6 +20,7 @@
 #include "hgpu_compat.h"
 
 struct drm_file;
+struct hgpu_bo;
 struct hgpu_device;
 struct seq_file;
 struct vm_area_struct;
@@ -39,6 +41,7 @@ struct vm_area_struct;
  * @mc_base: VMID 0 address of VRAM's first byte
  * @io: BAR 0's first @visible bytes, write-combined; NULL once unbound
  * @io_phys: where BAR 0 is for the CPU
+ * @clear: zeroes a buffer by SDMA; NULL while that does not run
  */
 struct hgpu_vram {
 	struct ttm_device bdev;
@@ -52,6 +55,7 @@ struct hgpu_vram {
 	u64 mc_base;
 	void __iomem *io;
 	resource_size_t io_phys;
+	int (*clear)(struct hgpu_device *hdev, struct hgpu_bo *bo);
 };
 
 /**

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Trace events of the base. The seqno of an SDMA job is the value of its FENCE
+ * packet, and the words of an interrupt entry are the device's, so both can be
+ * found again in the trace of QEMU.
+ */
+#undef TRACE_SYSTEM
+#define TRACE_SYSTEM hmm_gpu
+
+#if !defined(HGPU_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
+#define HGPU_TRACE_H
+
+#include <linux/tracepoint.h>
+
+#include "hgpu_device.h"
+
+TRACE_EVENT(hgpu_ih_entry,
+	TP_PROTO(const struct hgpu_device *hdev, const struct hgpu_iv *iv),
+	TP_ARGS(hdev, iv),
+	TP_STRUCT__entry(
+		__field(int, gpu)
+		__field(u8, client)
+		__field(u8, src)
+		__field(u8, ring)
+		__field(u8, vmid)
+		__field(u16, pasid)
+		__field(u32, data0)
+		__field(u32, data1)
+		__field(u32, data2)
+		__field(u64, timestamp)
+	),
+	TP_fast_assign(
+		__entry->gpu = hdev->index;
+		__entry->client = iv->client_id;
+		__entry->src = iv->src_id;
+		__entry->ring = iv->ring_id;
+		__entry->vmid = iv->vmid;
+		__entry->pasid = iv->pasid;
+		__entry->data0 = iv->src_data[0];
+		__entry->data1 = iv->src_data[1];
+		__entry->data2 = iv->src_data[2];
+		__entry->timestamp = iv->timestamp;
+	),
+	TP_printk("gpu=%d client=0x%02x src=%u ring=0x%x vmid=%u pasid=%u data=0x%x,0x%x,0x%x timestamp=%llu",
+		  __entry->gpu, __entry->client, __entry->src, __entry->ring,
+		  __entry->vmid, __entry->pasid, __entry->data0, __entry->data1,
+		  __entry->data2, __entry->timestamp)
+);
+
+TRACE_EVENT(hgpu_ih_overflow,
+	TP_PROTO(const struct hgpu_device *hdev, u32 rptr, u32 wptr),
+	TP_ARGS(hdev, rptr, wptr),
+	TP_STRUCT__entry(
+		__field(int, gpu)
+		__field(u32, rptr)
+		__field(u32, wptr)
+	),
+	TP_fast_assign(
+		__entry->gpu = hdev->index;
+		__entry->rptr = rptr;
+		__entry->wptr = wptr;
+	),
+	TP_printk("gpu=%d rptr=0x%x wptr=0x%x",
+		  __entry->gpu, __entry->rptr, __entry->wptr)
+);
+
+TRACE_EVENT(hgpu_sdma_run,
+	TP_PROTO(const struct hgpu_device *hdev, u32 seqno, u32 ndw, u64 bytes,
+		 u64 wptr),
+	TP_ARGS(hdev, seqno, ndw, bytes, wptr),
+	TP_STRUCT__entry(
+		__field(int, gpu)
+		__field(u32, seqno)
+		__field(u32, ndw)
+		__field(u64, bytes)
+		__field(u64, wptr)
+	),
+	TP_fast_assign(
+		__entry->gpu = hdev->index;
+		__entry->seqno = seqno;
+		__entry->ndw = ndw;
+		__entry->bytes = bytes;
+		__entry->wptr = wptr;
+	),
+	TP_printk("gpu=%d seqno=%u ndw=%u bytes=%llu wptr=0x%llx",
+		  __entry->gpu, __entry->seqno, __entry->ndw, __entry->bytes,
+		  __entry->wptr)
+);
+
+TRACE_EVENT(hgpu_sdma_done,
+	TP_PROTO(const struct hgpu_device *hdev, u32 seqno, int error),
+	TP_ARGS(hdev, seqno, error),
+	TP_STRUCT__entry(
+		__field(int, gpu)
+		__field(u32, seqno)
+		__field(int, error)
+	),
+	TP_fast_assign(
+		__entry->gpu = hdev->index;
+		__entry->seqno = seqno;
+		__entry->error = error;
+	),
+	TP_printk("gpu=%d seqno=%u error=%d",
+		  __entry->gpu, __entry->seqno, __entry->error)
+);
+
+TRACE_EVENT(hgpu_sdma_reset,
+	TP_PROTO(const struct hgpu_device *hdev, u32 seqno, u32 status,
+		 u64 rptr),
+	TP_ARGS(hdev, seqno, status, rptr),
+	TP_STRUCT__entry(
+		__field(int, gpu)
+		__field(u32, seqno)
+		__field(u32, status)
+		__field(u64, rptr)
+	),
+	TP_fast_assign(
+		__entry->gpu = hdev->index;
+		__entry->seqno = seqno;
+		__entry->status = status;
+		__entry->rptr = rptr;
+	),
+	TP_printk("gpu=%d guilty=%u status=0x%x rptr=0x%llx",
+		  __entry->gpu, __entry->seqno, __entry->status, __entry->rptr)
+);
+
+TRACE_EVENT(hgpu_bo_create,
+	TP_PROTO(const struct hgpu_bo *bo, u64 size, int error),
+	TP_ARGS(bo, size, error),
+	TP_STRUCT__entry(
+		__field(const void *, bo)
+		__field(u64, size)
+		__field(int, domain)
+		__field(u32, flags)
+		__field(int, error)
+	),
+	TP_fast_assign(
+		__entry->bo = bo;
+		__entry->size = size;
+		__entry->domain = bo ? bo->domain : -1;
+		__entry->flags = bo ? bo->flags : 0;
+		__entry->error = error;
+	),
+	TP_printk("bo=%p size=%llu domain=%d flags=0x%x error=%d",
+		  __entry->bo, __entry->size, __entry->domain, __entry->flags,
+		  __entry->error)
+);
+
+TRACE_EVENT(hgpu_bo_free,
+	TP_PROTO(const struct hgpu_bo *bo),
+	TP_ARGS(bo),
+	TP_STRUCT__entry(
+		__field(const void *, bo)
+		__field(u64, size)
+	),
+	TP_fast_assign(
+		__entry->bo = bo;
+		__entry->size = bo->tbo.base.size;
+	),
+	TP_printk("bo=%p size=%llu", __entry->bo, __entry->size)
+);
+
+#endif /* HGPU_TRACE_H */
+
+#undef TRACE_INCLUDE_PATH
+#define TRACE_INCLUDE_PATH .
+#undef TRACE_INCLUDE_FILE
+#define TRACE_INCLUDE_FILE hgpu_trace
+#include <trace/define_trace.h>

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* VRAM: the TTM device and its drm_buddy manager. Buffers are in hgpu_bo.c. */
+
+#include <drm/drm_drv.h>
+#include <drm/drm_managed.h>
+#include <drm/drm_vma_manager.h>
+#include <drm/ttm/ttm_range_manager.h>
+#include <drm/ttm/ttm_tt.h>
+#include <linux/seq_file.h>
+#include <linux/sizes.h>
+
+#include "hgpu_device.h"
+#include "hgpu_vram_mgr.h"
+
+/*
+ * What page tables may use when processes have filled VRAM: a page table entry
+ * is 1/512 of what it maps, so 1/64 of VRAM maps eight times VRAM.
+ */
+#define HGPU_VRAM_RESERVE_SHIFT	6
+#define HGPU_VRAM_RESERVE_MIN	SZ_1M
+
+static inline struct hgpu_vram *bdev_to_vram(struct ttm_device *bdev)
+{
+	return container_of(bdev, struct hgpu_vram, bdev);
+}
+
+/* System pages: each is DMA-mapped by TTM's pool when it is populated. */
+
+static struct ttm_tt *hgpu_ttm_tt_create(struct ttm_buffer_object *tbo,
+					 u32 page_flags)
+{
+	struct ttm_tt *tt = kzalloc(sizeof(*tt), GFP_KERNEL);
+
+	if (!tt)
+		return NULL;
+	if (ttm_sg_tt_init(tt, tbo, page_flags, ttm_cached)) {
+		kfree(tt);
+		return NULL;
+	}
+	return tt;
+}
+
+static void hgpu_ttm_tt_destroy(struct ttm_device *bdev, struct ttm_tt *tt)
+{
+	ttm_tt_fini(tt);
+	kfree(tt);
+}
+
+/* Nothing is evicted yet: VRAM that is full is reported as such. */
+static bool hgpu_ttm_eviction_valuable(struct ttm_buffer_object *tbo,
+				       const struct ttm_place *place)
+{
+	return false;
+}
+
+/*
+ * Only the first placement of a buffer comes here: a buffer keeps its place,
+ * and eviction is refused above.
+ */
+static int hgpu_ttm_move(struct ttm_buffer_object *tbo, bool evict,
+			 struct ttm_operation_ctx *ctx,
+			 struct ttm_resource *new_mem, struct ttm_place *hop)
+{
+	if (tbo->resource)
+		return -EINVAL;
+	ttm_bo_move_null(tbo, new_mem);
+	return 0;
+}
+
+static int hgpu_ttm_io_mem_reserve(struct ttm_device *bdev,
+				   struct ttm_resource *mem)
+{
+	struct hgpu_vram *vram = bdev_to_vram(bdev);
+	u64 offset;
+
+	if (mem->mem_type != TTM_PL_VRAM)
+		return 0;
+	if (!hgpu_vram_res_visible(vram, mem))
+		return -EINVAL;
+
+	mem->bus.is_iomem = true;
+	mem->bus.caching = ttm_write_combined;
+	if (mem->start == HGPU_VRAM_NOT_CONTIGUOUS)
+		return 0;
+	offset = (u64)mem->start << PAGE_SHIFT;
+	mem->bus.offset = vram->io_phys + offset;
+	mem->bus.addr = (void __force *)vram->io + offset;
+	return 0;
+}
+
+static unsigned long hgpu_ttm_io_mem_pfn(struct ttm_buffer_object *tbo,
+					 unsigned long page)
+{
+	struct hgpu_vram *vram = bdev_to_vram(tbo->bdev);
+	u64 offset = hgpu_vram_res_page(vram, tbo->resource, page, NULL);
+
+	return PHYS_PFN(vram->io_phys + offset);
+}
+
+/* ptrace of a mapping of VRAM, in pieces that stay within a page. */
+static int hgpu_ttm_access_memory(struct ttm_buffer_object *tbo,
+				  unsigned long offset, void *buf, int len,
+				  int write)
+{
+	struct hgpu_vram *vram = bdev_to_vram(tbo->bdev);
+	struct drm_device *drm = tbo->base.dev;
+	int done, idx;
+
+	if (!drm_dev_enter(drm, &idx))
+		return -ENODEV;
+	for (done = 0; done < len; ) {
+		u32 within = offset_in_page(offset + done);
+		int n = min_t(int, len - done, PAGE_SIZE - within);
+		void __iomem *p;
+
+		p = vram->io + within +
+		    hgpu_vram_res_page(vram, tbo->resource,
+				       (offset + done) >> PAGE_SHIFT, NULL);
+		if (write)
+			memcpy_toio(p, buf + done, n);
+		else
+			memcpy_fromio(buf + done, p, n);
+		done += n;
+	}
+	drm_dev_exit(idx);
+	return done;
+}
+
+static struct ttm_device_funcs hgpu_ttm_funcs = {
+	.ttm_tt_create = hgpu_ttm_tt_create,
+	.ttm_tt_destroy = hgpu_ttm_tt_destroy,
+	.eviction_valuable = hgpu_ttm_eviction_valuable,
+	.move = hgpu_ttm_move,
+	.io_mem_reserve = hgpu_ttm_io_mem_reserve,
+	.io_mem_pfn = hgpu_ttm_io_mem_pfn,
+	.access_memory = hgpu_ttm_access_memory,
+};
+
+u64 hgpu_vram_size(struct hgpu_device *hdev)
+{
+	return hdev->vram.size;
+}
+
+u64 hgpu_vram_used(struct hgpu_device *hdev)
+{
+	return hdev->vram.size - READ_ONCE(hdev->vram.mm.avail);
+}
+
+u64 hgpu_vram_mc_addr(struct hgpu_device *hdev, u64 offset)
+{
+	return hdev->vram.mc_base + offset;
+}
+
+void hgpu_vram_show(struct hgpu_device *hdev, struct seq_file *m)
+{
+	struct hgpu_vram *vram = &hdev->vram;
+
+	mutex_lock(&vram->lock);
+	seq_printf(m, "size %llu\n", vram->size);
+	seq_printf(m, "visible %llu\n", vram->visible);
+	seq_printf(m, "reserve %llu\n", vram->reserve);
+	seq_printf(m, "used %llu\n", vram->size - vram->mm.avail);
+	seq_printf(m, "visible_used %llu\n",
+		   vram->visible - vram->visible_avail);
+	mutex_unlock(&vram->lock);
+}
+
+/* The size registers and BAR 0 against what SPEC 2 allows. */
+static int hgpu_vram_probe(struct hgpu_device *hdev)
+{
+	struct hgpu_vram *vram = &hdev->vram;
+	u64 bar = pci_resource_len(hdev->pdev, HGPU_BAR_VRAM);
+	u32 base;
+
+	vram->size = hgpu_rreg(hdev, HGPU_VRAM_SIZE_LO) |
+		     (u64)hgpu_rreg(hdev, HGPU_VRAM_SIZE_HI) << 32;
+	if (vram->size < HGPU_VRAM_MIN || vram->size > HGPU_VRAM_MAX ||
+	    !IS_ALIGNED(vram->size, HGPU_VRAM_ALIGN)) {
+		drm_err(&hdev->drm, "VRAM size %#llx is not one that this driver supports\n",
+			vram->size);
+		return -ENODEV;
+	}
+	vram->visible = min(vram->size, bar);
+	if (vram->visible < SZ_4M) {
+		drm_err(&hdev->drm, "BAR %u of %#llx bytes is too small for page tables: use a vram-bar-size of at least 4M\n",
+			HGPU_BAR_VRAM, bar);
+		return -ENODEV;
+	}
+	vram->visible_avail = vram->visible;
+	vram->reserve = max_t(u64, vram->size >> HGPU_VRAM_RESERVE_SHIFT,
+			      HGPU_VRAM_RESERVE_MIN);
+	/* Never more than a quarter of what page tables can be made in. */
+	vram->reserve = min(vram->reserve, vram->visible / 4);
+
+	base = hgpu_rreg(hdev, HGPU_MC_VM_FB_LOCATION_BASE);
+	vram->mc_base = (u64)FIELD_GET(HGPU_MC_VM_FB_LOCATION__ADDR, base) <<
+			HGPU_MC_VM_FB_LOCATION_SHIFT;
+	return 0;
+}
+
+static void hgpu_vram_fini(struct drm_device *drm, void *arg)
+{
+	struct hgpu_device *hdev = arg;
+	struct hgpu_vram *vram = &hdev->vram;
+
+	ttm_range_man_fini(&vram->bdev, TTM_PL_TT);
+	hgpu_vram_mgr_fini(vram);
+	ttm_device_fini(&vram->bdev);
+}
+
+int hgpu_vram_init(struct hgpu_device *hdev)
+{
+	struct hgpu_vram *vram = &hdev->vram;
+	int err;
+
+	err = hgpu_vram_probe(hdev);
+	if (err)
+		return err;
+
+	vram->io_phys = pci_resource_start(hdev->pdev, HGPU_BAR_VRAM);
+	vram->io = devm_ioremap_wc(&hdev->pdev->dev, vram->io_phys,
+				   vram->visible);
+	if (!vram->io)
+		return -ENOMEM;
+
+	err = ttm_device_init(&vram->bdev, &hgpu_ttm_funcs, &hdev->pdev->dev,
+			      hdev->drm.anon_inode->i_mapping,
+			      hdev->drm.vma_offset_manager, false, false);
+	if (err)
+		return err;
+	err = hgpu_vram_mgr_init(vram);
+	if (err)
+		goto err_ttm;
+	err = ttm_range_man_init(&vram->bdev, TTM_PL_TT, true,
+				 totalram_pages());
+	if (err)
+		goto err_mgr;
+
+	/* Mappings of processes keep buffers, and so all this, after removal. */
+	return drmm_add_action_or_reset(&hdev->drm, hgpu_vram_fini, hdev);
+
+err_mgr:
+	hgpu_vram_mgr_fini(vram);
+err_ttm:
+	ttm_device_fini(&vram->bdev);
+	return err;
+}
+
+/*
+ * The PCI device goes. What processes have mapped turns into a dummy page at
+ * their next access; system pages are given back, as nobody may unmap their
+ * bus addresses later.
+ */
+void hgpu_vram_unbind(struct hgpu_device *hdev)
+{
+	struct hgpu_vram *vram = &hdev->vram;
+
+	unmap_mapping_range(hdev->drm.anon_inode->i_mapping, 0, 0, 1);
+	ttm_device_clear_dma_mappings(&vram->bdev);
+	/* devm unmaps it; nobody may find it from here on. */
+	vram->io = NULL;
+}
