@@ -44,8 +44,9 @@ struct hgpu_pt;
  * @blocks: VRAM that tables are cut from; protected by @alloc_lock
  * @lock: protects @root, what hangs below it, and the entries' accounting
  * @root: PDB2, or NULL before hgpu_vm_init() and after hgpu_vm_fini()
- * @vmid: the VMID bound to this space, or 0; written under the VMID table's
- *	inv_lock
+ * @tlb_lock: protects @vmid, and serialises flushes on the VMID's engine; so no
+ *	flush is under way, and none will start, when @vmid has become 0
+ * @vmid: the VMID bound to this space, or 0
  * @users: queues that need @vmid; protected by the process's lock
  */
 struct hgpu_vm {
@@ -58,6 +59,7 @@ struct hgpu_vm {
 	spinlock_t lock;
 	struct hgpu_pt *root;
 
+	spinlock_t tlb_lock;
 	unsigned int vmid;
 	unsigned int users;
 };

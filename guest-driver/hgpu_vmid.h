@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * VMIDs 1-15: which are in use, what they translate with, and their TLB.
+ * VMIDs 1-15: which are in use, and what they translate with.
  *
  * VMID 0 is the kernel's (GART, see hgpu_gart.h) and is not handed out here.
+ * Knows registers, not page tables: those are hgpu_gpuvm.h's.
  */
 #ifndef HGPU_VMID_H
 #define HGPU_VMID_H
 
-#include <linux/bitmap.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
@@ -15,30 +15,36 @@
 
 struct hgpu_device;
 
-/*
- * The invalidation engine that flushes of VMIDs 1-15 use. GART and the rings
- * have others, so that nobody waits for somebody else's request.
- */
-#define HGPU_VMID_INV_ENGINE	16
-
 /**
- * struct hgpu_vmid_table - the VMIDs of one GPU
- * @lock: protects @used
- * @used: bit v set: VMID v has an owner; bit 0 always set
- * @inv_lock: one request at a time on HGPU_VMID_INV_ENGINE; also orders the
- *	binding of a VMID against flushes, see hgpu_vm_flush_tlb()
+ * struct hgpu_vmid - one VMID
+ * @used: has an owner
+ * @bound: its context is enabled
+ * @pasid: what interrupt entries of the VMID carry
+ * @root: VRAM offset of the root directory, bytes
  */
-struct hgpu_vmid_table {
-	spinlock_t lock;
-	DECLARE_BITMAP(used, HGPU_VMIDS);
-	spinlock_t inv_lock;
+struct hgpu_vmid {
+	bool used;
+	bool bound;
+	u16 pasid;
+	u64 root;
 };
 
 /**
- * hgpu_vmid_init() - no VMID is in use, every context is disabled
- * @hdev: the GPU; its registers are mapped
+ * struct hgpu_vmid_table - the VMIDs of one GPU
+ * @lock: protects @vmids and the registers of contexts 1-15
+ * @vmids: [0] is always in use
+ * @timeout_logged: a missing acknowledgment was reported
  */
-void hgpu_vmid_init(struct hgpu_device *hdev);
+struct hgpu_vmid_table {
+	spinlock_t lock;
+	struct hgpu_vmid vmids[HGPU_VMIDS];
+	bool timeout_logged;
+};
+
+/* For hgpu_device.c. _hw_init() programs the registers, also after an FLR. */
+int hgpu_vmid_init(struct hgpu_device *hdev);
+void hgpu_vmid_hw_init(struct hgpu_device *hdev);
+void hgpu_vmid_fini(struct hgpu_device *hdev);
 
 /**
  * hgpu_vmid_alloc() - take a free VMID
@@ -52,7 +58,7 @@ int hgpu_vmid_alloc(struct hgpu_device *hdev);
 /**
  * hgpu_vmid_free() - give a VMID back
  * @hdev: the GPU
- * @vmid: from hgpu_vmid_alloc(), no longer bound
+ * @vmid: from hgpu_vmid_alloc(), not bound
  */
 void hgpu_vmid_free(struct hgpu_device *hdev, unsigned int vmid);
 
@@ -61,25 +67,23 @@ void hgpu_vmid_free(struct hgpu_device *hdev, unsigned int vmid);
  * @hdev: the GPU
  * @vmid: from hgpu_vmid_alloc()
  * @pasid: what interrupt entries of this VMID are to carry
- * @root_offset: VRAM offset of the root directory, bytes
+ * @root: VRAM offset of the root directory, bytes
  *
- * Programs the context and the PASID, then drops what the TLB may still hold
- * of the VMID's last owner.
+ * The caller flushes what the TLB may still hold of the VMID's last owner.
  *
- * Context: any but interrupts. Takes @inv_lock.
- * Return: 0, or what hgpu_vmid_flush() returns.
+ * Context: any but interrupts.
  */
-int hgpu_vmid_bind(struct hgpu_device *hdev, unsigned int vmid, u16 pasid,
-		   u64 root_offset);
+void hgpu_vmid_bind(struct hgpu_device *hdev, unsigned int vmid, u16 pasid,
+		    u64 root);
 
 /**
  * hgpu_vmid_unbind() - disable a VMID's context
  * @hdev: the GPU
  * @vmid: no queue of it is mapped any more
  *
- * On return no engine uses a translation of the VMID.
+ * The caller flushes.
  *
- * Context: any but interrupts. Takes @inv_lock.
+ * Context: any but interrupts.
  */
 void hgpu_vmid_unbind(struct hgpu_device *hdev, unsigned int vmid);
 
@@ -88,10 +92,13 @@ void hgpu_vmid_unbind(struct hgpu_device *hdev, unsigned int vmid);
  * @hdev: the GPU
  * @vmid: 1 to 15
  *
+ * Uses the VMID's own invalidation engine, so owners of different VMIDs do not
+ * wait for each other; the owner of this one calls it under a lock of his own.
+ *
  * Context: atomic context is fine, interrupts are not; waits for the
- *	acknowledgement, a few microseconds as a rule. Takes @inv_lock.
- * Return: 0 when acknowledged or when the device is gone, -ETIME if it was not
- *	acknowledged in time (logged once).
+ * acknowledgment, a few microseconds as a rule.
+ * Return: 0 when acknowledged or when the GPU is gone, -ETIME if it was not
+ * acknowledged in time (logged once).
  */
 int hgpu_vmid_flush(struct hgpu_device *hdev, unsigned int vmid);
 

@@ -1,0 +1,442 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * GPUVM: writing, clearing and reading page table entries; the TLB.
+ */
+#include <drm/drm_print.h>
+#include <linux/slab.h>
+
+#include "hgpu_device.h"
+#include "hgpu_gpuvm.h"
+#include "hgpu_gpuvm_table.h"
+#include "hgpu_vmid.h"
+#include "hgpu_vram.h"
+
+/* ---- lifetime ---- */
+
+void hgpu_vm_early_init(struct hgpu_vm *vm, struct hgpu_device *hdev, u16 pasid)
+{
+	vm->hdev = hdev;
+	vm->pasid = pasid;
+	mutex_init(&vm->alloc_lock);
+	INIT_LIST_HEAD(&vm->blocks);
+	spin_lock_init(&vm->lock);
+	spin_lock_init(&vm->tlb_lock);
+}
+
+int hgpu_vm_init(struct hgpu_vm *vm)
+{
+	struct hgpu_pt *root;
+
+	mutex_lock(&vm->alloc_lock);
+	root = hgpu_pt_alloc_locked(vm, HGPU_VM_PDB2);
+	if (!IS_ERR(root)) {
+		spin_lock(&vm->lock);
+		vm->root = root;
+		spin_unlock(&vm->lock);
+	}
+	mutex_unlock(&vm->alloc_lock);
+	return PTR_ERR_OR_ZERO(root);
+}
+
+void hgpu_vm_fini(struct hgpu_vm *vm)
+{
+	struct hgpu_pt *root;
+
+	drm_WARN_ON(&vm->hdev->drm, vm->users);
+
+	mutex_lock(&vm->alloc_lock);
+	spin_lock(&vm->lock);
+	root = vm->root;
+	vm->root = NULL;
+	spin_unlock(&vm->lock);
+
+	hgpu_pt_free_tree(root, HGPU_VM_PDB2);
+	hgpu_pt_free_blocks_locked(vm);
+	mutex_unlock(&vm->alloc_lock);
+}
+
+int hgpu_vm_get_vmid(struct hgpu_vm *vm)
+{
+	int ret, vmid = vm->vmid;
+
+	if (vm->users++)
+		return vmid;
+
+	vmid = hgpu_vmid_alloc(vm->hdev);
+	if (vmid < 0) {
+		vm->users--;
+		return vmid;
+	}
+
+	/*
+	 * From here on flushes reach the device. Entries that were changed
+	 * before are seen by its first walk: the flush drops the last owner's
+	 * translations, and no queue runs yet that could make new ones.
+	 */
+	spin_lock(&vm->tlb_lock);
+	hgpu_vmid_bind(vm->hdev, vmid, vm->pasid, vm->root->offset);
+	ret = hgpu_vmid_flush(vm->hdev, vmid);
+	if (!ret)
+		vm->vmid = vmid;
+	else
+		hgpu_vmid_unbind(vm->hdev, vmid);
+	spin_unlock(&vm->tlb_lock);
+
+	if (ret) {
+		/* The VMID stays taken: nobody knows what the TLB holds. */
+		vm->users--;
+		return ret;
+	}
+	return vmid;
+}
+
+void hgpu_vm_put_vmid(struct hgpu_vm *vm)
+{
+	unsigned int vmid = vm->vmid;
+	int ret;
+
+	if (--vm->users)
+		return;
+
+	spin_lock(&vm->tlb_lock);
+	vm->vmid = 0;
+	hgpu_vmid_unbind(vm->hdev, vmid);
+	ret = hgpu_vmid_flush(vm->hdev, vmid);
+	spin_unlock(&vm->tlb_lock);
+
+	if (!ret)
+		hgpu_vmid_free(vm->hdev, vmid);
+}
+
+int hgpu_vm_flush_tlb(struct hgpu_vm *vm)
+{
+	int ret = 0;
+
+	wmb();	/* entries before the request */
+	spin_lock(&vm->tlb_lock);
+	if (vm->vmid)
+		ret = hgpu_vmid_flush(vm->hdev, vm->vmid);
+	spin_unlock(&vm->tlb_lock);
+	return ret;
+}
+
+/* ---- walking ---- */
+
+/*
+ * The PDB0 that a page belongs to. Without one, NULL, and *next is the first
+ * page behind the hole in the tables.
+ */
+static struct hgpu_pt *hgpu_vm_pdb0_locked(struct hgpu_vm *vm, u64 page, u64 *next)
+{
+	struct hgpu_pt *pt = vm->root;
+	unsigned int level;
+
+	lockdep_assert_held(&vm->lock);
+	*next = HGPU_VM_PAGES;
+	for (level = HGPU_VM_PDB2; pt && level > HGPU_VM_PDB0; level--) {
+		*next = round_down(page, 1ull << (level * HGPU_VM_BITS)) +
+			(1ull << (level * HGPU_VM_BITS));
+		pt = pt->child[hgpu_pt_index(page, level)];
+	}
+	if (pt)
+		*next = round_down(page, (u64)HGPU_VM_ENTRIES) + HGPU_VM_ENTRIES;
+	return pt;
+}
+
+/* ---- entries of one PTB ---- */
+
+/* The CPU's copy only: the device's is written by the caller. */
+static void hgpu_ptb_note(struct hgpu_pt *ptb, u32 i, u64 pte)
+{
+	ptb->nused += !!pte;
+	ptb->nused -= !!ptb->shadow[i];
+	ptb->shadow[i] = pte;
+}
+
+/* Store entries [lo, hi), with the fragments that their addresses allow. */
+static void hgpu_ptb_fragment(struct hgpu_pt *ptb, u32 lo, u32 hi)
+{
+	u32 i, end;
+
+	for (i = lo; i < hi; i++)
+		ptb->shadow[i] &= ~HGPU_PTE_FRAG;
+	while (lo < hi) {
+		/* Index and page number are equally aligned within a table. */
+		unsigned int frag = hgpu_pte_fragment(lo, &ptb->shadow[lo], hi - lo);
+
+		for (end = lo + (1u << frag); lo < end; lo++) {
+			ptb->shadow[lo] |= FIELD_PREP(HGPU_PTE_FRAG, frag);
+			hgpu_pt_store(ptb, lo, ptb->shadow[lo]);
+		}
+	}
+}
+
+/*
+ * Entries [lo, hi) are about to change: what is left of the fragments that
+ * they cut must not promise them any more. SPEC 4.3 lets the TLB believe it.
+ */
+static void hgpu_ptb_cut(struct hgpu_pt *ptb, u32 lo, u32 hi)
+{
+	u32 head = 1u << FIELD_GET(HGPU_PTE_FRAG, ptb->shadow[lo]);
+	u32 tail = 1u << FIELD_GET(HGPU_PTE_FRAG, ptb->shadow[hi - 1]);
+	u32 start = round_down(lo, head);
+	u32 end = round_up(hi, tail);
+
+	if (start < lo)
+		hgpu_ptb_fragment(ptb, start, lo);
+	if (end > hi)
+		hgpu_ptb_fragment(ptb, hi, end);
+}
+
+/* Returns how many of them were valid. */
+static u32 hgpu_ptb_clear(struct hgpu_pt *ptb, u32 lo, u32 hi)
+{
+	u32 i, valid = 0;
+
+	if (!ptb->nused)
+		return 0;
+	hgpu_ptb_cut(ptb, lo, hi);
+	for (i = lo; i < hi; i++) {
+		if (!ptb->shadow[i])
+			continue;
+		valid += ptb->shadow[i] & HGPU_PTE_VALID;
+		hgpu_ptb_note(ptb, i, 0);
+		hgpu_pt_store(ptb, i, 0);
+	}
+	return valid;
+}
+
+/* A 2 MiB leaf goes; its PTB, which is empty, takes its place. */
+static void hgpu_pdb0_clear_leaf(struct hgpu_pt *pdb0, u32 i)
+{
+	struct hgpu_pt *ptb = pdb0->child[i];
+
+	pdb0->shadow[i] = 0;
+	hgpu_pt_store(pdb0, i, ptb ? hgpu_pde_table(ptb->offset) : 0);
+}
+
+/* ---- the interface ---- */
+
+static u32 hgpu_vm_set_locked(struct hgpu_vm *vm, u64 page, u32 n, const u64 *ptes)
+{
+	u32 lo = hgpu_pt_index(page, HGPU_VM_PTB), hi = lo + n;
+	u32 d = hgpu_pt_index(page, HGPU_VM_PDB0);
+	struct hgpu_pt *pdb0, *ptb;
+	u32 i, replaced = 0;
+	u64 next;
+
+	lockdep_assert_held(&vm->lock);
+	pdb0 = hgpu_vm_pdb0_locked(vm, page, &next);
+	ptb = pdb0 ? pdb0->child[d] : NULL;
+	if (!ptb) {
+		/* Fine when the GPU has gone; else somebody forgot to prepare. */
+		drm_WARN_ON_ONCE(&vm->hdev->drm, vm->root);
+		return 0;
+	}
+
+	if (pdb0->shadow[d]) {
+		hgpu_pdb0_clear_leaf(pdb0, d);
+		replaced = HGPU_VM_ENTRIES;
+	}
+	hgpu_ptb_cut(ptb, lo, hi);
+	for (i = lo; i < hi; i++) {
+		replaced += ptb->shadow[i] & HGPU_PTE_VALID;
+		hgpu_ptb_note(ptb, i, ptes[i - lo]);
+	}
+	hgpu_ptb_fragment(ptb, lo, hi);
+	return replaced;
+}
+
+u64 hgpu_vm_set(struct hgpu_vm *vm, u64 first_page, u32 npages, const u64 *ptes)
+{
+	u64 replaced = 0;
+
+	hgpu_stat_add(vm->hdev, ptes_written, npages);
+	while (npages) {
+		u32 n = min_t(u32, npages, HGPU_VM_ENTRIES -
+			      hgpu_pt_index(first_page, HGPU_VM_PTB));
+
+		spin_lock(&vm->lock);
+		replaced += hgpu_vm_set_locked(vm, first_page, n, ptes);
+		spin_unlock(&vm->lock);
+
+		first_page += n;
+		npages -= n;
+		ptes += n;
+	}
+	wmb();	/* a fault that is replayed without a flush finds them too */
+	return replaced;
+}
+
+bool hgpu_vm_set_huge(struct hgpu_vm *vm, u64 first_page, u64 pde)
+{
+	u32 d = hgpu_pt_index(first_page, HGPU_VM_PDB0);
+	struct hgpu_pt *pdb0, *ptb;
+	u64 next;
+
+	if (drm_WARN_ON_ONCE(&vm->hdev->drm, first_page % HGPU_VM_ENTRIES) ||
+	    drm_WARN_ON_ONCE(&vm->hdev->drm,
+			     (hgpu_pte_addr(pde) >> HGPU_PAGE_SHIFT) % HGPU_VM_ENTRIES))
+		return false;
+
+	spin_lock(&vm->lock);
+	pdb0 = hgpu_vm_pdb0_locked(vm, first_page, &next);
+	ptb = pdb0 ? pdb0->child[d] : NULL;
+	if (!ptb) {
+		drm_WARN_ON_ONCE(&vm->hdev->drm, vm->root);
+		spin_unlock(&vm->lock);
+		return false;
+	}
+	pdb0->shadow[d] = pde;
+	hgpu_pt_store(pdb0, d, pde);
+	hgpu_ptb_clear(ptb, 0, HGPU_VM_ENTRIES);
+	spin_unlock(&vm->lock);
+
+	wmb();	/* as in hgpu_vm_set() */
+	hgpu_stat_inc(vm->hdev, ptes_written);
+	return true;
+}
+
+/* Clears within one PTB's span. */
+static u32 hgpu_vm_zap_locked(struct hgpu_pt *pdb0, u64 first_page, u64 last_page)
+{
+	u32 d = hgpu_pt_index(first_page, HGPU_VM_PDB0);
+
+	if (pdb0->shadow[d]) {
+		hgpu_pdb0_clear_leaf(pdb0, d);
+		return HGPU_VM_ENTRIES;
+	}
+	if (!pdb0->child[d])
+		return 0;
+	return hgpu_ptb_clear(pdb0->child[d], hgpu_pt_index(first_page, HGPU_VM_PTB),
+			      hgpu_pt_index(last_page, HGPU_VM_PTB) + 1);
+}
+
+u64 hgpu_vm_zap(struct hgpu_vm *vm, u64 first_page, u64 last_page)
+{
+	u64 cleared = 0, page, next;
+
+	last_page = min_t(u64, last_page, HGPU_VM_PAGES - 1);
+	for (page = first_page; page <= last_page; page = next) {
+		struct hgpu_pt *pdb0;
+
+		spin_lock(&vm->lock);
+		pdb0 = hgpu_vm_pdb0_locked(vm, page, &next);
+		if (pdb0)
+			cleared += hgpu_vm_zap_locked(pdb0, page, min(next - 1, last_page));
+		spin_unlock(&vm->lock);
+	}
+	hgpu_stat_add(vm->hdev, ptes_zapped, cleared);
+	return cleared;
+}
+
+/* Reads within one PTB's span. */
+static u32 hgpu_vm_read_locked(struct hgpu_pt *pdb0, u64 page, u32 n, u64 *ptes)
+{
+	u32 d = hgpu_pt_index(page, HGPU_VM_PDB0);
+	u32 lo = hgpu_pt_index(page, HGPU_VM_PTB);
+	u64 leaf = pdb0->shadow[d] & ~HGPU_PDE_PTE;
+	struct hgpu_pt *ptb = pdb0->child[d];
+	u32 i, valid = 0;
+
+	for (i = 0; i < n; i++) {
+		if (leaf)
+			ptes[i] = leaf + (lo + i) * HGPU_PAGE_SIZE;
+		else if (ptb)
+			ptes[i] = ptb->shadow[lo + i] & ~HGPU_PTE_FRAG;
+		valid += ptes[i] & HGPU_PTE_VALID;
+	}
+	return valid;
+}
+
+u32 hgpu_vm_read(struct hgpu_vm *vm, u64 first_page, u32 npages, u64 *ptes)
+{
+	u64 page = first_page, end = first_page + npages, next;
+	u32 valid = 0;
+
+	memset(ptes, 0, npages * sizeof(*ptes));
+	for (; page < end; page = next) {
+		struct hgpu_pt *pdb0;
+
+		spin_lock(&vm->lock);
+		pdb0 = hgpu_vm_pdb0_locked(vm, page, &next);
+		if (pdb0)
+			valid += hgpu_vm_read_locked(pdb0, page, min(next, end) - page,
+						     ptes + (page - first_page));
+		spin_unlock(&vm->lock);
+	}
+	return valid;
+}
+
+/* ---- buffers ---- */
+
+/* Entries for up to @n pages of a buffer from @index on. */
+static void hgpu_bo_ptes(struct hgpu_bo *bo, u64 index, u32 n, u64 pte_flags, u64 *ptes)
+{
+	u64 offset = 0, run = 0;
+	u32 i;
+
+	for (i = 0; i < n; i++) {
+		if (bo->domain == HGPU_DOMAIN_GTT) {
+			ptes[i] = hgpu_pte_system(hgpu_bo_dma_address(bo, index + i),
+						  pte_flags);
+			continue;
+		}
+		if (!run)
+			offset = hgpu_bo_vram_page(bo, index + i, &run);
+		ptes[i] = hgpu_pte_vram(offset, pte_flags);
+		offset += HGPU_PAGE_SIZE;
+		run--;
+	}
+}
+
+/* A whole 2 MiB of entries that are one aligned run become one leaf. */
+static bool hgpu_vm_try_huge(struct hgpu_vm *vm, u64 page, u32 n, const u64 *ptes)
+{
+	if (n != HGPU_VM_ENTRIES || page % HGPU_VM_ENTRIES ||
+	    hgpu_pte_fragment(page, ptes, n) != HGPU_VM_BITS)
+		return false;
+	return hgpu_vm_set_huge(vm, page, hgpu_pde_huge(ptes[0]));
+}
+
+int hgpu_vm_map_bo(struct hgpu_vm *vm, struct hgpu_bo *bo, u64 va, u64 pte_flags)
+{
+	u64 first = va >> HGPU_PAGE_SHIFT, npages = hgpu_bo_size(bo) >> HGPU_PAGE_SHIFT;
+	u64 done = 0;
+	u64 *ptes;
+	int ret;
+
+	ret = hgpu_vm_prepare(vm, first, first + npages - 1);
+	if (ret)
+		return ret;
+	ptes = kmalloc_array(HGPU_VM_ENTRIES, sizeof(*ptes), GFP_KERNEL);
+	if (!ptes)
+		return -ENOMEM;
+
+	while (done < npages) {
+		u64 page = first + done;
+		u32 n = min_t(u64, npages - done,
+			      HGPU_VM_ENTRIES - hgpu_pt_index(page, HGPU_VM_PTB));
+
+		hgpu_bo_ptes(bo, done, n, pte_flags, ptes);
+		if (!hgpu_vm_try_huge(vm, page, n, ptes))
+			hgpu_vm_set(vm, page, n, ptes);
+		done += n;
+		cond_resched();
+	}
+	kfree(ptes);
+
+	ret = hgpu_vm_flush_tlb(vm);
+	if (ret)
+		hgpu_vm_zap(vm, first, first + npages - 1);
+	return ret;
+}
+
+int hgpu_vm_unmap(struct hgpu_vm *vm, u64 va, u64 size)
+{
+	u64 first = va >> HGPU_PAGE_SHIFT;
+
+	if (!hgpu_vm_zap(vm, first, first + (size >> HGPU_PAGE_SHIFT) - 1))
+		return 0;
+	return hgpu_vm_flush_tlb(vm);
+}
