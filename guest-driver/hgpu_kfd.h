@@ -5,21 +5,26 @@
 #ifndef HGPU_KFD_H
 #define HGPU_KFD_H
 
+#include <linux/bits.h>
 #include <linux/interval_tree.h>
 #include <linux/types.h>
 #include <uapi/linux/kfd_ioctl.h>
+
+#include "hgpu_process.h"
 
 struct device;
 struct drm_file;
 struct hgpu_bo;
 struct hgpu_device;
-struct hgpu_process;
-struct hgpu_process_device;
+struct hgpu_queue;
 
-/* What GET_VERSION says: up to SMI events; later minors promise more. */
+/*
+ * What GET_VERSION says. Minor 10 is the last that promises nothing about CU
+ * context save areas, DMA-bufs or the debugger; the thunk then asks for less.
+ */
 #define HGPU_KFD_MINOR_VERSION	10
 
-/* Type bits of an mmap offset on /dev/kfd, as kfd_priv.h has them */
+/* mmap offsets on /dev/kfd, as kfd_priv.h has them */
 #define HGPU_KFD_MMAP_TYPE	GENMASK_ULL(63, 62)
 #define HGPU_KFD_MMAP_DOORBELL	3u
 #define HGPU_KFD_MMAP_GPU_ID	GENMASK_ULL(61, 46)
@@ -28,52 +33,53 @@ struct hgpu_process_device;
 #define HGPU_KFD_HANDLE_GPU_ID	GENMASK_ULL(63, 32)
 #define HGPU_KFD_HANDLE_ID	GENMASK_ULL(31, 0)
 
+/* GPUVM addresses that user space may use: kfd_flat_memory.c's for dGPUs */
+#define HGPU_KFD_GPUVM_BASE	0x10000ull
+#define HGPU_KFD_GPUVM_LIMIT	((1ull << 47) - 1)
+
 /* --- lifetime: called by hgpu_drv.c and hgpu_device.c --- */
 
 /**
  * hgpu_kfd_init() - class, /dev/kfd, topology with the CPU node, processes
+ *
  * Context: module load, before any GPU is probed.
  * Return: 0 or -errno.
  */
 int hgpu_kfd_init(void);
 
 /**
- * hgpu_kfd_stop() - first step of module unload: end all processes
+ * hgpu_kfd_exit() - the counterpart
  *
- * No file is open, or the module could not go; but an mm that used a GPU may
- * live on, with pages in VRAM. Call before pci_unregister_driver().
- */
-void hgpu_kfd_stop(void);
-
-/**
- * hgpu_kfd_exit() - last step of module unload
- * Context: after the last GPU was removed.
+ * Ends all processes: no file is open, or the module could not go, but an mm
+ * that used a GPU may live on.
+ *
+ * Context: module unload, after the last GPU was removed.
  */
 void hgpu_kfd_exit(void);
 
 /**
- * hgpu_kfd_device_add() - a GPU is ready: give it an id, a node, show it
+ * hgpu_kfd_add_device() - a GPU is ready: give it an id and a node, show it
  * @hdev: the GPU; its DRM device is registered (the render node's number is
  *	published)
  *
  * Return: 0, -ENOSPC (more than HGPU_MAX_GPUS) or -ENOMEM.
  */
-int hgpu_kfd_device_add(struct hgpu_device *hdev);
+int hgpu_kfd_add_device(struct hgpu_device *hdev);
 
 /**
- * hgpu_kfd_device_stop() - first step of removal
+ * hgpu_kfd_stop_device() - first step of removal
  * @hdev: the GPU; drm_dev_unplug() has been called
  *
  * On return no process gets at the GPU: its node is gone, ioctls that name it
- * fail with -ENODEV, queues are stopped, doorbell mappings are zapped. Page
- * tables are still there: pages have yet to be brought home.
+ * fail with -ENODEV, queues are stopped, doorbell mappings are zapped, shared
+ * memory has let go of its page tables. Pages in VRAM are still there.
  *
- * Context: may sleep. Idempotent; also after a failed add.
+ * Context: may sleep. Idempotent; also for a GPU that was never added.
  */
-void hgpu_kfd_device_stop(struct hgpu_device *hdev);
+void hgpu_kfd_stop_device(struct hgpu_device *hdev);
 
 /**
- * hgpu_kfd_device_release() - second step, after hgpu_svm_evict_all()
+ * hgpu_kfd_remove_device() - second step, after hgpu_svm_evict_all()
  * @hdev: the GPU
  *
  * Frees all that processes had on it: buffers, page tables, VMIDs, doorbells.
@@ -81,7 +87,7 @@ void hgpu_kfd_device_stop(struct hgpu_device *hdev);
  *
  * Context: may sleep. Idempotent.
  */
-void hgpu_kfd_device_release(struct hgpu_device *hdev);
+void hgpu_kfd_remove_device(struct hgpu_device *hdev);
 
 /**
  * hgpu_kfd_drm_close() - a DRM file is being closed (drm_driver.postclose)
@@ -90,18 +96,33 @@ void hgpu_kfd_device_release(struct hgpu_device *hdev);
  */
 void hgpu_kfd_drm_close(struct hgpu_device *hdev, struct drm_file *file);
 
-/* --- chardev, topology --- */
+/* --- the list of GPUs (hgpu_kfd_device.c) --- */
+
+int hgpu_kfd_attach_process(struct hgpu_process *process);
+unsigned int hgpu_kfd_num_devices(void);
+
+/* --- chardev and topology --- */
 
 int hgpu_kfd_chardev_init(void);
 void hgpu_kfd_chardev_exit(void);
-struct device *hgpu_kfd_device(void);
+struct device *hgpu_kfd_class_device(void);
 void hgpu_kfd_zap_doorbells(struct hgpu_process *process, struct hgpu_device *hdev);
 
-int hgpu_kfd_topology_init(struct device *kfd_dev);
+/**
+ * hgpu_kfd_topology_update() - make sysfs show these GPUs
+ * @gpus: the GPUs, in the order of their nodes
+ * @num_gpus: how many; 0: the CPU alone
+ *
+ * Context: may sleep; the caller serialises.
+ * Return: 0 or -ENOMEM; then the old tree is gone and none is there.
+ */
+int hgpu_kfd_topology_update(struct hgpu_device **gpus, unsigned int num_gpus);
+int hgpu_kfd_topology_init(void);
 void hgpu_kfd_topology_exit(void);
-int hgpu_kfd_topology_add(struct hgpu_device *hdev);
-void hgpu_kfd_topology_remove(struct hgpu_device *hdev);
-unsigned int hgpu_kfd_topology_num_nodes(void);
+
+/* --- ioctls (hgpu_kfd_ioctl.c) --- */
+
+long hgpu_kfd_ioctl(struct hgpu_process *process, unsigned int cmd, unsigned long arg);
 
 /* --- buffers (hgpu_kfd_memory.c); all under the process's lock --- */
 
@@ -109,17 +130,17 @@ unsigned int hgpu_kfd_topology_num_nodes(void);
  * struct hgpu_kfd_bo - what ALLOC_MEMORY_OF_GPU made
  * @pdd: whose it is
  * @bo: the memory; NULL for the doorbell "allocation"
- * @handle: idr part
+ * @id: in the process device's idr
  * @flags: KFD_IOC_ALLOC_MEM_FLAGS_*
- * @size: bytes as asked for, rounded up to pages
+ * @size: bytes, whole pages
  * @va: interval in the process's bo_vas, pages
  * @mapped: bit n: mapped on the process's device n
- * @queues: rings and pointers of queues lie here: no unmapping (as KFD)
+ * @queues: how many rings and pointers of queues lie here: it stays mapped
  */
 struct hgpu_kfd_bo {
 	struct hgpu_process_device *pdd;
 	struct hgpu_bo *bo;
-	int handle;
+	int id;
 	u32 flags;
 	u64 size;
 	struct interval_tree_node va;
@@ -134,7 +155,17 @@ int hgpu_kfd_free(struct hgpu_kfd_bo *kbo);
 int hgpu_kfd_map(struct hgpu_kfd_bo *kbo, struct hgpu_process_device *pdd);
 int hgpu_kfd_unmap(struct hgpu_kfd_bo *kbo, struct hgpu_process_device *pdd);
 struct hgpu_kfd_bo *hgpu_kfd_bo_lookup(struct hgpu_process *process, u64 handle);
-struct hgpu_kfd_bo *hgpu_kfd_bo_at(struct hgpu_process_device *pdd, u64 va, u64 size);
 void hgpu_kfd_free_all(struct hgpu_process_device *pdd);
+
+/* The buffers under a queue: found, and held mapped. */
+int hgpu_kfd_queue_get_bos(struct hgpu_process_device *pdd, u64 ring, u64 ring_size,
+			   u64 rptr, u64 wptr, struct hgpu_kfd_bo *bos[3]);
+void hgpu_kfd_queue_put_bos(struct hgpu_kfd_bo *bos[3]);
+
+static inline u64 hgpu_kfd_doorbell_mmap_offset(u32 gpu_id, u32 offset)
+{
+	return FIELD_PREP(HGPU_KFD_MMAP_TYPE, HGPU_KFD_MMAP_DOORBELL) |
+	       FIELD_PREP(HGPU_KFD_MMAP_GPU_ID, gpu_id) | offset;
+}
 
 #endif /* HGPU_KFD_H */

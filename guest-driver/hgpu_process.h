@@ -45,6 +45,7 @@ struct hgpu_process;
  *	good after removal
  * @index: in the process's array
  * @removed: the GPU is going or gone; written once, under the process's lock
+ * @released: nothing of the GPU is held any more; protected by the process's lock
  * @ready: a VM was acquired: @vm and @doorbell_slice are there. Set under the
  *	process's lock; read without it by smp_load_acquire()
  * @vm: page tables
@@ -60,6 +61,7 @@ struct hgpu_process_device {
 	struct hgpu_device *hdev;
 	unsigned int index;
 	bool removed;
+	bool released;
 	bool ready;
 	struct hgpu_vm vm;
 	struct drm_file *drm_file;
@@ -188,7 +190,7 @@ static inline bool hgpu_process_device_ready(struct hgpu_process_device *pdd)
 }
 
 /**
- * hgpu_process_stop_queues() - stop and forget the queues of one GPU
+ * hgpu_process_stop_queues() - stop and free the queues on one GPU
  * @pdd: the process device
  *
  * Context: may sleep; the process's lock is held.
@@ -208,8 +210,34 @@ void hgpu_process_stop_queues(struct hgpu_process_device *pdd);
  */
 bool hgpu_process_va_is_bo(struct hgpu_process *process, u64 first_page, u64 last_page);
 
+/* For hgpu_kfd_attach_process(), under the lock of the list of GPUs. */
+int hgpu_process_add_gpu(struct hgpu_process *process, struct hgpu_device *hdev);
+void hgpu_process_publish(struct hgpu_process *process);
+
+/**
+ * hgpu_process_remove_gpu() - take a GPU away from a process, first step
+ * @pdd: the process device
+ *
+ * Stops the queues, then has SVM let go of the page tables: no notifier or
+ * fault touches the GPU afterwards. Idempotent.
+ *
+ * Context: may sleep; takes the process's lock.
+ */
+void hgpu_process_remove_gpu(struct hgpu_process_device *pdd);
+
+/**
+ * hgpu_process_release_gpu() - second step: give back all that it holds
+ * @pdd: the process device, after hgpu_process_remove_gpu()
+ *
+ * Buffers, page tables, doorbells. Idempotent.
+ *
+ * Context: may sleep; takes the process's lock.
+ */
+void hgpu_process_release_gpu(struct hgpu_process_device *pdd);
+
 /**
  * hgpu_process_init() - at module load
+ *
  * Return: 0 or -errno.
  */
 int hgpu_process_init(void);
@@ -218,7 +246,7 @@ int hgpu_process_init(void);
  * hgpu_process_exit() - at module unload: ends every process
  *
  * Quiesces all that are left (no file is open any more, but mms live on) and
- * waits until they are freed. Before the GPUs are removed.
+ * waits until they are freed.
  */
 void hgpu_process_exit(void);
 

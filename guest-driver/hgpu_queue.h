@@ -12,9 +12,12 @@
 #include <linux/bitmap.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
+#include <linux/spinlock.h>
 #include <linux/types.h>
+#include <linux/wait.h>
 
 #include "hgpu_gart.h"
+#include "hgpu_ih_ring.h"
 #include "hgpu_regs.h"
 
 struct hgpu_device;
@@ -23,20 +26,40 @@ struct hgpu_process_device;
 #define HGPU_MAX_HQDS	(HGPU_SDMA_ENGINES_MAX * HGPU_SDMA_RLC_QUEUES)
 
 /**
+ * struct hgpu_hqd - a hardware queue slot, as interrupts see it
+ * @pasid: whose queue; 0: free
+ * @error: HGPU_SRCID_SDMA_* that halted it; 0: none
+ */
+struct hgpu_hqd {
+	u16 pasid;
+	u8 error;
+};
+
+/**
  * struct hgpu_hqd_table - hardware queue slots and doorbell slices of one GPU
  * @lock: protects @used and @slices
  * @num_engines: SDMA engines
+ * @num_slots: HQDs of them all
  * @used: slot (RLC * num_engines + engine) has an owner: neighbours in the
  *	bitmap are on different engines
  * @slices: doorbell slice has an owner; slice 0 is the kernel's
  * @mqds: one MQD a slot
+ * @error_lock: protects @hqds; taken in interrupt handlers' threads
+ * @hqds: by slot
+ * @users: process devices that may hold something of this GPU
+ * @idle: woken when @users becomes 0
  */
 struct hgpu_hqd_table {
 	struct mutex lock;
 	u32 num_engines;
+	u32 num_slots;
 	DECLARE_BITMAP(used, HGPU_MAX_HQDS);
 	DECLARE_BITMAP(slices, HGPU_DOORBELL_SLICES);
 	struct hgpu_gtt_mem mqds;
+	spinlock_t error_lock;
+	struct hgpu_hqd hqds[HGPU_MAX_HQDS];
+	atomic_t users;
+	wait_queue_head_t idle;
 };
 
 /**
@@ -61,9 +84,11 @@ struct hgpu_queue_props {
  * @doorbell: index in the process's slice
  * @vmid: of @pdd's address space, held until the queue goes
  * @mapped: the HQD runs it
+ * @lost: a reset of the GPU took it away; it can only be destroyed
  * @rptr: GPU virtual address of the read pointer
  * @wptr: user (and GPU virtual) address of the write pointer
  * @props: see there
+ * @bos: buffers that hold ring, read and write pointer; for hgpu_kfd_memory.c
  * @link: in the process device's list
  */
 struct hgpu_queue {
@@ -73,28 +98,37 @@ struct hgpu_queue {
 	unsigned int doorbell;
 	unsigned int vmid;
 	bool mapped;
+	bool lost;
 	u64 rptr;
 	u64 wptr;
 	struct hgpu_queue_props props;
+	struct hgpu_kfd_bo *bos[3];
 	struct list_head link;
 };
 
-/**
- * hgpu_hqd_init() - all slots free, MQDs allocated
- * @hdev: the GPU; GART works
- * Return: 0 or -errno.
- */
+/* For hgpu_device.c. _reset(): an FLR has emptied all HQDs. */
 int hgpu_hqd_init(struct hgpu_device *hdev);
+void hgpu_hqd_reset(struct hgpu_device *hdev);
+void hgpu_hqd_fini(struct hgpu_device *hdev);
 
 /**
- * hgpu_hqd_fini() - the counterpart; no queue is left
+ * hgpu_queue_interrupt() - an SDMA interrupt entry of a user queue
  * @hdev: the GPU
+ * @engine: SDMA engine
+ * @iv: the entry; ring id is HGPU_SDMA_CTX_RLC0 or above
+ *
+ * Remembers why the device halted the queue. TRAPs are dropped: who waits for
+ * one needs KFD's events, which are not there yet.
+ *
+ * Context: hgpu_ih_handler_t's.
  */
-void hgpu_hqd_fini(struct hgpu_device *hdev);
+void hgpu_queue_interrupt(struct hgpu_device *hdev, unsigned int engine,
+			  const struct hgpu_iv *iv);
 
 /**
  * hgpu_doorbell_slice_alloc() - take a doorbell slice for a process
  * @hdev: the GPU
+ *
  * Return: 1 to HGPU_DOORBELL_SLICES - 1, or -ENOSPC.
  */
 int hgpu_doorbell_slice_alloc(struct hgpu_device *hdev);
@@ -109,19 +143,21 @@ void hgpu_doorbell_slice_free(struct hgpu_device *hdev, unsigned int slice);
 /**
  * hgpu_queue_create_sdma() - make an SDMA queue and start it
  * @pdd: owner, with a VM
- * @props: checked by the caller
+ * @props: what the caller wants; checked here
  * @rptr: GPU virtual address of the read pointer, 8-byte aligned
  * @wptr: user address of the write pointer, 8-byte aligned
- * @id: queue number
- * @engine: SDMA engine, or -1 for any
+ * @engine: SDMA engine, or HGPU_ANY_ENGINE
  *
  * Context: may sleep; the process's lock is held, mmap_lock is not.
- * Return: the queue, or ERR_PTR: -ENOMEM (no slot, as KFD), -ENOSPC (no VMID),
- *	-EFAULT (write pointer), -EINVAL (write pointer's value, ring), -ENODEV.
+ * Return: the queue, linked, without an id; or ERR_PTR: -ENOMEM (no slot, as
+ * KFD), -ENOSPC (no VMID), -EINVAL (an address, the ring, the write pointer's
+ * value), -EIO (the device refused it).
  */
 struct hgpu_queue *hgpu_queue_create_sdma(struct hgpu_process_device *pdd,
 					  const struct hgpu_queue_props *props,
-					  u64 rptr, u64 wptr, u32 id, int engine);
+					  u64 rptr, u64 wptr, unsigned int engine);
+
+#define HGPU_ANY_ENGINE	UINT_MAX
 
 /**
  * hgpu_queue_update() - change a queue, between two packets or in the middle
@@ -129,7 +165,8 @@ struct hgpu_queue *hgpu_queue_create_sdma(struct hgpu_process_device *pdd,
  * @props: new values
  *
  * Context: as hgpu_queue_create_sdma().
- * Return: 0, or an error as there; the queue is then as it was, or disabled.
+ * Return: 0; an error as there, and -EIO for a queue that has halted. Unless
+ * it was -EINVAL the queue is then disabled.
  */
 int hgpu_queue_update(struct hgpu_queue *queue, const struct hgpu_queue_props *props);
 
@@ -146,6 +183,7 @@ void hgpu_queue_destroy(struct hgpu_queue *queue);
 /**
  * hgpu_queue_doorbell_offset() - where the queue's doorbell is
  * @queue: the queue
+ *
  * Return: byte offset in the process's doorbell slice.
  */
 u32 hgpu_queue_doorbell_offset(const struct hgpu_queue *queue);

@@ -1,0 +1,496 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * SDMA user queues (SPEC 7.2, 7.5).
+ *
+ * A doorbell that rings while a queue is not mapped is lost. So whenever a
+ * queue is mapped its write pointer is read from the process's memory, first
+ * for the MQD and once more when the queue runs.
+ */
+#include <drm/drm_print.h>
+#include <linux/log2.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+
+#include "hgpu_device.h"
+#include "hgpu_mqd.h"
+#include "hgpu_process.h"
+#include "hgpu_queue.h"
+
+#define HGPU_RING_MIN	(4u << HGPU_SDMA_RB_SIZE_LOG2_MIN)
+#define HGPU_RING_MAX	(4u << HGPU_SDMA_RB_SIZE_LOG2_MAX)
+
+/* ---- slots ---- */
+
+int hgpu_hqd_init(struct hgpu_device *hdev)
+{
+	struct hgpu_hqd_table *hqds = &hdev->hqds;
+	u32 rlc = FIELD_GET(HGPU_CAPS__SDMA_RLC_QUEUES, hgpu_rreg(hdev, HGPU_CAPS));
+
+	mutex_init(&hqds->lock);
+	spin_lock_init(&hqds->error_lock);
+	atomic_set(&hqds->users, 0);
+	init_waitqueue_head(&hqds->idle);
+	hqds->num_engines = min(hdev->num_sdma, HGPU_SDMA_ENGINES_MAX);
+	hqds->num_slots = hqds->num_engines * min(rlc, HGPU_SDMA_RLC_QUEUES);
+	__set_bit(0, hqds->slices);
+	return hgpu_gtt_alloc(hdev, hqds->num_slots * sizeof(struct hgpu_sdma_mqd),
+			      &hqds->mqds);
+}
+
+void hgpu_hqd_fini(struct hgpu_device *hdev)
+{
+	drm_WARN_ON(&hdev->drm, !bitmap_empty(hdev->hqds.used, HGPU_MAX_HQDS));
+	hgpu_gtt_free(hdev, &hdev->hqds.mqds);
+}
+
+static unsigned int hgpu_slot_engine(struct hgpu_device *hdev, unsigned int slot)
+{
+	return slot % hdev->hqds.num_engines;
+}
+
+static u32 hgpu_slot_reg(struct hgpu_device *hdev, unsigned int slot, u32 reg)
+{
+	unsigned int rlc = slot / hdev->hqds.num_engines;
+
+	return HGPU_SDMA_CTX_BASE(hgpu_slot_engine(hdev, slot),
+				  HGPU_SDMA_CTX_RLC0 + rlc) + reg;
+}
+
+static struct hgpu_sdma_mqd *hgpu_slot_mqd(struct hgpu_device *hdev, unsigned int slot)
+{
+	return (struct hgpu_sdma_mqd *)hdev->hqds.mqds.cpu + slot;
+}
+
+static u32 hgpu_slot_status(struct hgpu_device *hdev, unsigned int slot)
+{
+	return hgpu_rreg(hdev, hgpu_slot_reg(hdev, slot, HGPU_SDMA_CONTEXT_STATUS));
+}
+
+static void hgpu_slot_cmd(struct hgpu_device *hdev, unsigned int slot, u32 cmd)
+{
+	hgpu_wreg(hdev, hgpu_slot_reg(hdev, slot, HGPU_SDMA_HQD_CMD), cmd);
+}
+
+static void hgpu_slot_set_owner(struct hgpu_device *hdev, unsigned int slot, u16 pasid)
+{
+	spin_lock(&hdev->hqds.error_lock);
+	hdev->hqds.hqds[slot].pasid = pasid;
+	hdev->hqds.hqds[slot].error = 0;
+	spin_unlock(&hdev->hqds.error_lock);
+}
+
+static int hgpu_slot_alloc(struct hgpu_device *hdev, unsigned int engine, u16 pasid)
+{
+	struct hgpu_hqd_table *hqds = &hdev->hqds;
+	unsigned int slot;
+
+	mutex_lock(&hqds->lock);
+	for_each_clear_bit(slot, hqds->used, hqds->num_slots)
+		if (engine == HGPU_ANY_ENGINE || engine == hgpu_slot_engine(hdev, slot))
+			break;
+	if (slot < hqds->num_slots)
+		__set_bit(slot, hqds->used);
+	mutex_unlock(&hqds->lock);
+
+	if (slot >= hqds->num_slots)
+		return -ENOMEM;
+	hgpu_slot_set_owner(hdev, slot, pasid);
+	return slot;
+}
+
+static void hgpu_slot_free(struct hgpu_device *hdev, unsigned int slot)
+{
+	hgpu_slot_set_owner(hdev, slot, 0);
+	mutex_lock(&hdev->hqds.lock);
+	__clear_bit(slot, hdev->hqds.used);
+	mutex_unlock(&hdev->hqds.lock);
+}
+
+int hgpu_doorbell_slice_alloc(struct hgpu_device *hdev)
+{
+	struct hgpu_hqd_table *hqds = &hdev->hqds;
+	int slice;
+
+	mutex_lock(&hqds->lock);
+	slice = find_first_zero_bit(hqds->slices, HGPU_DOORBELL_SLICES);
+	if (slice < HGPU_DOORBELL_SLICES)
+		__set_bit(slice, hqds->slices);
+	else
+		slice = -ENOSPC;
+	mutex_unlock(&hqds->lock);
+	return slice;
+}
+
+void hgpu_doorbell_slice_free(struct hgpu_device *hdev, unsigned int slice)
+{
+	mutex_lock(&hdev->hqds.lock);
+	__clear_bit(slice, hdev->hqds.slices);
+	mutex_unlock(&hdev->hqds.lock);
+}
+
+u32 hgpu_queue_doorbell_offset(const struct hgpu_queue *queue)
+{
+	return queue->doorbell * HGPU_DOORBELL_SIZE;
+}
+
+/* ---- interrupts ---- */
+
+static const char *hgpu_queue_error_name(u8 src)
+{
+	switch (src) {
+	case HGPU_SRCID_SDMA_ILLEGAL:
+		return "illegal packet";
+	case HGPU_SRCID_SDMA_BUS_ERROR:
+		return "bus error";
+	case HGPU_SRCID_SDMA_POLL_TIMEOUT:
+		return "poll timeout";
+	case HGPU_SRCID_SDMA_SRBMWRITE:
+		return "privileged packet";
+	case HGPU_SRCID_SDMA_DOORBELL_INVALID:
+		return "write pointer refused";
+	default:
+		return "unknown";
+	}
+}
+
+void hgpu_queue_interrupt(struct hgpu_device *hdev, unsigned int engine,
+			  const struct hgpu_iv *iv)
+{
+	struct hgpu_hqd_table *hqds = &hdev->hqds;
+	unsigned int slot = (iv->ring_id - HGPU_SDMA_CTX_RLC0) * hqds->num_engines + engine;
+	bool news = false;
+
+	if (iv->src_id == HGPU_SRCID_SDMA_TRAP || slot >= hqds->num_slots)
+		return;
+
+	spin_lock(&hqds->error_lock);
+	/* The entry may be older than the slot's present owner. */
+	if (hqds->hqds[slot].pasid == iv->pasid && !hqds->hqds[slot].error) {
+		news = true;
+		/* A refused doorbell harms nobody: the queue goes on. */
+		if (iv->src_id != HGPU_SRCID_SDMA_DOORBELL_INVALID)
+			hqds->hqds[slot].error = iv->src_id;
+	}
+	spin_unlock(&hqds->error_lock);
+
+	if (news)
+		dev_notice_ratelimited(hdev->drm.dev,
+				       "PASID %u, SDMA%u queue %u: %s (%#x %#x %#x)\n",
+				       iv->pasid, engine, iv->ring_id - HGPU_SDMA_CTX_RLC0,
+				       hgpu_queue_error_name(iv->src_id),
+				       iv->src_data[0], iv->src_data[1], iv->src_data[2]);
+}
+
+static bool hgpu_queue_halted(struct hgpu_queue *queue)
+{
+	struct hgpu_hqd_table *hqds = &queue->pdd->hdev->hqds;
+	bool halted;
+
+	spin_lock(&hqds->error_lock);
+	halted = hqds->hqds[queue->slot].error;
+	spin_unlock(&hqds->error_lock);
+	return halted;
+}
+
+/* ---- mapping ---- */
+
+static bool hgpu_queue_wants_to_run(const struct hgpu_queue *queue)
+{
+	return queue->props.ring && queue->props.percent && !queue->lost;
+}
+
+/*
+ * The write pointer in the process's memory. Who has not mapped it for the CPU
+ * has nothing queued there, as KFD reads it: the doorbell alone tells.
+ */
+static u64 hgpu_queue_user_wptr(struct hgpu_queue *queue, u64 rptr)
+{
+	u64 wptr;
+
+	if (copy_from_user(&wptr, u64_to_user_ptr(queue->wptr), sizeof(wptr)))
+		return rptr;
+	return wptr;
+}
+
+static u64 hgpu_mqd_rptr(const struct hgpu_sdma_mqd *mqd)
+{
+	return (u64)le32_to_cpu(mqd->rb_rptr_hi) << 32 | le32_to_cpu(mqd->rb_rptr);
+}
+
+static bool hgpu_wptr_valid(u64 rptr, u64 wptr, u32 ring_size)
+{
+	return IS_ALIGNED(wptr, 4) && wptr >= rptr && wptr - rptr <= ring_size;
+}
+
+/* What is constant is written once; MAP and UNMAP keep the rest up to date. */
+static void hgpu_queue_init_mqd(struct hgpu_queue *queue)
+{
+	struct hgpu_process_device *pdd = queue->pdd;
+	struct hgpu_sdma_mqd *mqd = hgpu_slot_mqd(pdd->hdev, queue->slot);
+	u32 doorbell = pdd->doorbell_slice * HGPU_DOORBELL_SLICE_SIZE +
+		       hgpu_queue_doorbell_offset(queue);
+
+	memset(mqd, 0, sizeof(*mqd));
+	mqd->rb_rptr_addr_lo = cpu_to_le32(lower_32_bits(queue->rptr));
+	mqd->rb_rptr_addr_hi = cpu_to_le32(upper_32_bits(queue->rptr));
+	mqd->ib_cntl = cpu_to_le32(HGPU_SDMA_IB_CNTL__IB_ENABLE);
+	mqd->doorbell = cpu_to_le32(HGPU_SDMA_DOORBELL__ENABLE);
+	mqd->doorbell_offset = cpu_to_le32(doorbell);
+	mqd->sdma_engine_id = cpu_to_le32(hgpu_slot_engine(pdd->hdev, queue->slot));
+	mqd->sdma_queue_id = cpu_to_le32(queue->slot / pdd->hdev->hqds.num_engines);
+}
+
+static void hgpu_queue_update_mqd(struct hgpu_queue *queue, u64 wptr)
+{
+	struct hgpu_sdma_mqd *mqd = hgpu_slot_mqd(queue->pdd->hdev, queue->slot);
+	u64 base = queue->props.ring >> 8;
+	u32 cntl = HGPU_SDMA_RB_CNTL__RB_ENABLE |
+		   HGPU_SDMA_RB_CNTL__RPTR_WRITEBACK_ENABLE |
+		   FIELD_PREP(HGPU_SDMA_RB_CNTL__RB_SIZE, ilog2(queue->props.ring_size / 4)) |
+		   FIELD_PREP(HGPU_SDMA_RB_CNTL__RB_VMID, queue->vmid);
+
+	mqd->rb_cntl = cpu_to_le32(cntl);
+	mqd->rb_base = cpu_to_le32(lower_32_bits(base));
+	mqd->rb_base_hi = cpu_to_le32(upper_32_bits(base));
+	mqd->rb_wptr = cpu_to_le32(lower_32_bits(wptr));
+	mqd->rb_wptr_hi = cpu_to_le32(upper_32_bits(wptr));
+}
+
+/* Writes that came while the queue was being mapped: their doorbell is lost. */
+static void hgpu_queue_catch_up(struct hgpu_queue *queue, u64 mapped_wptr)
+{
+	struct hgpu_device *hdev = queue->pdd->hdev;
+	u64 wptr = hgpu_queue_user_wptr(queue, mapped_wptr);
+
+	if (wptr == mapped_wptr)
+		return;
+	/* The device checks it, as it would a doorbell's value. */
+	hgpu_wreg(hdev, hgpu_slot_reg(hdev, queue->slot, HGPU_SDMA_RB_WPTR),
+		  lower_32_bits(wptr));
+	hgpu_wreg(hdev, hgpu_slot_reg(hdev, queue->slot, HGPU_SDMA_RB_WPTR_HI),
+		  upper_32_bits(wptr));
+}
+
+static int hgpu_queue_map(struct hgpu_queue *queue)
+{
+	struct hgpu_device *hdev = queue->pdd->hdev;
+	u64 mqd_addr = hdev->hqds.mqds.gpu + queue->slot * sizeof(struct hgpu_sdma_mqd);
+	u64 rptr = hgpu_mqd_rptr(hgpu_slot_mqd(hdev, queue->slot));
+	u64 wptr = hgpu_queue_user_wptr(queue, rptr);
+	u32 status;
+
+	if (!hgpu_wptr_valid(rptr, wptr, queue->props.ring_size)) {
+		drm_dbg(&hdev->drm, "write pointer %#llx does not fit read pointer %#llx\n",
+			wptr, rptr);
+		return -EINVAL;
+	}
+
+	hgpu_queue_update_mqd(queue, wptr);
+	dma_wmb();	/* the MQD before the command */
+	hgpu_wreg(hdev, hgpu_slot_reg(hdev, queue->slot, HGPU_SDMA_MQD_BASE_LO),
+		  lower_32_bits(mqd_addr));
+	hgpu_wreg(hdev, hgpu_slot_reg(hdev, queue->slot, HGPU_SDMA_MQD_BASE_HI),
+		  upper_32_bits(mqd_addr));
+	hgpu_slot_cmd(hdev, queue->slot, HGPU_SDMA_HQD_CMD_MAP);
+
+	status = hgpu_slot_status(hdev, queue->slot);
+	if (!(status & HGPU_SDMA_CONTEXT_STATUS__SELECTED)) {
+		drm_err(&hdev->drm, "SDMA%u refused a queue (status %#x)\n",
+			hgpu_slot_engine(hdev, queue->slot), status);
+		return -EIO;
+	}
+	queue->mapped = true;
+	hgpu_queue_catch_up(queue, wptr);
+	return 0;
+}
+
+/* Returns 0 when the GPU does no more for the queue; its state is in the MQD. */
+static int hgpu_queue_unmap(struct hgpu_queue *queue)
+{
+	struct hgpu_device *hdev = queue->pdd->hdev;
+	u32 status;
+
+	if (!queue->mapped)
+		return 0;
+	hgpu_slot_cmd(hdev, queue->slot, HGPU_SDMA_HQD_CMD_UNMAP);
+	status = hgpu_slot_status(hdev, queue->slot);
+	dma_rmb();	/* the MQD after the command */
+	if (hgpu_device_gone(hdev))
+		return -ENODEV;
+	if (status & HGPU_SDMA_CONTEXT_STATUS__SELECTED ||
+	    FIELD_GET(HGPU_SDMA_CONTEXT_STATUS__EXCEPTION, status) == HGPU_SDMA_EXCEPTION_MQD) {
+		drm_err(&hdev->drm, "SDMA%u did not give a queue back (status %#x)\n",
+			hgpu_slot_engine(hdev, queue->slot), status);
+		return -EIO;
+	}
+	queue->mapped = false;
+	return 0;
+}
+
+/* As unmap, and for a queue whose state nobody wants. */
+static int hgpu_queue_reset(struct hgpu_queue *queue)
+{
+	struct hgpu_device *hdev = queue->pdd->hdev;
+
+	if (!queue->mapped)
+		return 0;
+	hgpu_slot_cmd(hdev, queue->slot, HGPU_SDMA_HQD_CMD_RESET);
+	if (hgpu_slot_status(hdev, queue->slot) & HGPU_SDMA_CONTEXT_STATUS__SELECTED &&
+	    !hgpu_device_gone(hdev)) {
+		drm_err(&hdev->drm, "SDMA%u does not stop a queue\n",
+			hgpu_slot_engine(hdev, queue->slot));
+		return -EIO;
+	}
+	queue->mapped = false;
+	return 0;
+}
+
+/* ---- the interface ---- */
+
+static int hgpu_queue_check(const struct hgpu_queue_props *props)
+{
+	if (!is_power_of_2(props->ring_size) || props->ring_size < HGPU_RING_MIN ||
+	    props->ring_size > HGPU_RING_MAX)
+		return -EINVAL;
+	if (!IS_ALIGNED(props->ring, 256) ||
+	    props->ring >= HGPU_VM_PAGES << HGPU_PAGE_SHIFT)
+		return -EINVAL;
+	return 0;
+}
+
+struct hgpu_queue *hgpu_queue_create_sdma(struct hgpu_process_device *pdd,
+					  const struct hgpu_queue_props *props,
+					  u64 rptr, u64 wptr, unsigned int engine)
+{
+	struct hgpu_queue *queue;
+	int ret;
+
+	lockdep_assert_held(&pdd->process->lock);
+	ret = hgpu_queue_check(props);
+	if (ret)
+		return ERR_PTR(ret);
+	if (!rptr || !wptr || !IS_ALIGNED(rptr, 8) || !IS_ALIGNED(wptr, 8))
+		return ERR_PTR(-EINVAL);
+
+	queue = kzalloc(sizeof(*queue), GFP_KERNEL);
+	if (!queue)
+		return ERR_PTR(-ENOMEM);
+	queue->pdd = pdd;
+	queue->props = *props;
+	queue->rptr = rptr;
+	queue->wptr = wptr;
+
+	ret = hgpu_vm_get_vmid(&pdd->vm);
+	if (ret < 0)
+		goto err_free;
+	queue->vmid = ret;
+
+	ret = hgpu_slot_alloc(pdd->hdev, engine, pdd->process->pasid);
+	if (ret < 0)
+		goto err_vmid;
+	queue->slot = ret;
+
+	queue->doorbell = find_first_zero_bit(pdd->doorbells, HGPU_MAX_QUEUES_PER_PROCESS);
+	if (queue->doorbell >= HGPU_MAX_QUEUES_PER_PROCESS) {
+		ret = -ENOMEM;
+		goto err_slot;
+	}
+
+	hgpu_queue_init_mqd(queue);
+	if (hgpu_queue_wants_to_run(queue)) {
+		ret = hgpu_queue_map(queue);
+		if (ret)
+			goto err_slot;
+	}
+	__set_bit(queue->doorbell, pdd->doorbells);
+	list_add_tail(&queue->link, &pdd->queues);
+	hgpu_stat_inc(pdd->hdev, queues_created);
+	return queue;
+
+err_slot:
+	hgpu_slot_free(pdd->hdev, queue->slot);
+err_vmid:
+	hgpu_vm_put_vmid(&pdd->vm);
+err_free:
+	kfree(queue);
+	return ERR_PTR(ret);
+}
+
+int hgpu_queue_update(struct hgpu_queue *queue, const struct hgpu_queue_props *props)
+{
+	u64 rptr, wptr;
+	int ret;
+
+	lockdep_assert_held(&queue->pdd->process->lock);
+	ret = hgpu_queue_check(props);
+	if (ret)
+		return ret;
+	if (queue->lost || hgpu_queue_halted(queue))
+		return -EIO;
+
+	ret = hgpu_queue_unmap(queue);
+	if (ret)
+		return ret;
+
+	rptr = hgpu_mqd_rptr(hgpu_slot_mqd(queue->pdd->hdev, queue->slot));
+	wptr = hgpu_queue_user_wptr(queue, rptr);
+	if (props->ring && !hgpu_wptr_valid(rptr, wptr, props->ring_size))
+		ret = -EINVAL;	/* goes on as it was */
+	else
+		queue->props = *props;
+
+	if (hgpu_queue_wants_to_run(queue)) {
+		int err = hgpu_queue_map(queue);
+
+		if (!ret)
+			ret = err;
+	}
+	return ret;
+}
+
+void hgpu_queue_destroy(struct hgpu_queue *queue)
+{
+	struct hgpu_process_device *pdd = queue->pdd;
+
+	lockdep_assert_held(&pdd->process->lock);
+	/*
+	 * A queue that does not stop keeps its slot, and the VMID that it
+	 * runs under, so that nobody else inherits what it does.
+	 */
+	if (!hgpu_queue_reset(queue)) {
+		hgpu_slot_free(pdd->hdev, queue->slot);
+		hgpu_vm_put_vmid(&pdd->vm);
+	}
+	__clear_bit(queue->doorbell, pdd->doorbells);
+	list_del(&queue->link);
+	hgpu_stat_inc(pdd->hdev, queues_destroyed);
+	kfree(queue);
+}
+
+static void hgpu_queues_lose(struct hgpu_process_device *pdd)
+{
+	struct hgpu_queue *queue;
+
+	lockdep_assert_held(&pdd->process->lock);
+	list_for_each_entry(queue, &pdd->queues, link) {
+		queue->lost |= queue->mapped;
+		queue->mapped = false;
+	}
+}
+
+void hgpu_hqd_reset(struct hgpu_device *hdev)
+{
+	struct hgpu_process_device *pdd;
+	struct hgpu_process *process;
+	unsigned long pasid = 0;
+
+	while ((process = hgpu_process_next(&pasid))) {
+		pdd = hgpu_process_device(process, hdev);
+		if (pdd) {
+			mutex_lock(&process->lock);
+			hgpu_queues_lose(pdd);
+			mutex_unlock(&process->lock);
+		}
+		hgpu_process_put(process);
+	}
+}
