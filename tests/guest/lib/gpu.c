@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "hgpu_sdma.h"
+#include "mem.h"
 #include "tap.h"
 
 #define TOPOLOGY "/sys/devices/virtual/kfd/kfd/topology/nodes"
@@ -201,6 +202,12 @@ void queue_create(struct queue *q, struct gpu *gpu, size_t ring_size)
 	q->doorbell = gpu->doorbells + (args.doorbell_offset & (DOORBELL_SLICE - 1)) / sizeof(uint64_t);
 }
 
+void gpu_and_queue(struct gpu *gpu, struct queue *q)
+{
+	gpu_open(gpu, 0);
+	queue_create(q, gpu, 64 << 10);
+}
+
 void queue_destroy(struct queue *q)
 {
 	struct kfd_ioctl_destroy_queue_args args = { .queue_id = q->id };
@@ -327,6 +334,17 @@ void queue_run(struct queue *q)
 {
 	queue_submit(q);
 	queue_wait(q);
+}
+
+void queue_run_into_fault(struct queue *q)
+{
+	uint64_t before = stat_now("gpu_faults_noretry");
+
+	queue_submit(q);
+	if (!wait_until(stat_now("gpu_faults_noretry") > before || queue_idle(q), QUEUE_SECONDS * 1000))
+		fail("no fault was reported and the queue is not done");
+	if (queue_idle(q))
+		fail("the queue did what must be refused");
 }
 
 /* ---- shared virtual memory ---- */

@@ -71,6 +71,7 @@ struct queue {
 };
 
 void queue_create(struct queue *q, struct gpu *gpu, size_t ring_size);
+void gpu_and_queue(struct gpu *gpu, struct queue *q);	/* what most tests start with: GPU 0, a ring of 64 KiB */
 void queue_destroy(struct queue *q);
 
 /* Put packets into the ring; nothing runs before queue_submit(). Any size: split as the packet wants it. */
@@ -87,6 +88,12 @@ void queue_submit(struct queue *q);
 
 uint64_t queue_rptr(const struct queue *q);
 bool queue_idle(const struct queue *q);
+
+/*
+ * Submit what must be refused, and wait until the driver counts one more no-retry fault of GPU 0; the queue
+ * must then stand still, not be done.
+ */
+void queue_run_into_fault(struct queue *q);
 
 /* Wait until everything submitted is done; fails the test when that takes too long. */
 void queue_wait(struct queue *q);

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Memory that is swapped out, and a machine that is short of it.
+ *
+ * RUN: --swap 1G --mem 768M
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/sysinfo.h>
+
+#include "lib/gpu.h"
+#include "lib/mem.h"
+#include "lib/tap.h"
+
+#define SEED 0x5eed0004u
+
+static struct gpu gpu;
+static struct queue q;
+
+static void push_out(char *buf, size_t bytes)
+{
+	expect(!madvise(buf, bytes, MADV_PAGEOUT), "MADV_PAGEOUT: %s", strerror(errno));
+	if (where_is(buf, bytes).swapped < bytes / PAGE / 2)
+		fail("only %zu of %zu pages were swapped out", where_is(buf, bytes).swapped, bytes / PAGE);
+}
+
+static void swapped_pages_come_in_for_the_gpu(void)
+{
+	size_t bytes = 16 * MIB;
+	char *buf = map_anon(bytes), *copy = map_anon(bytes);
+
+	pattern_fill(buf, bytes, SEED);
+	push_out(buf, bytes);
+	gpu_and_queue(&gpu, &q);
+	queue_copy(&q, copy, buf, bytes);
+	queue_run(&q);
+	expect_int(where_is(buf, bytes).swapped, ==, 0);
+	pattern_check(copy, bytes, SEED);
+	pattern_check(buf, bytes, SEED);
+}
+
+static void every_other_page_is_swapped_out(void)
+{
+	size_t bytes = 4 * MIB;
+	char *buf = map_anon(bytes), *copy = map_anon(bytes);
+
+	pattern_fill(buf, bytes, SEED);
+	for (size_t page = 0; page < bytes / PAGE; page += 2)
+		madvise(buf + page * PAGE, PAGE, MADV_PAGEOUT);
+	gpu_and_queue(&gpu, &q);
+	queue_copy(&q, copy, buf, bytes);
+	queue_write32(&q, buf, 1);
+	queue_run(&q);
+	pattern_check(copy, bytes, SEED);
+	expect_int(*(uint32_t *)buf, ==, 1);
+}
+
+static void prefetch_brings_swapped_pages_to_vram(void)
+{
+	size_t bytes = 8 * MIB;
+	char *buf = map_anon(bytes);
+
+	pattern_fill(buf, bytes, SEED);
+	push_out(buf, bytes);
+	gpu_open(&gpu, 0);
+	expect_int(svm_prefetch(&gpu, buf, bytes, gpu.id), ==, 0);
+	expect_int(where_is(buf, bytes).none, ==, 0);
+	pattern_check(buf, bytes, SEED);
+}
+
+/* Pages that the GPU has mapped in RAM are reclaimed: the notifier must take them from the GPU first. */
+static void pages_that_the_gpu_maps_are_swapped_out(void)
+{
+	struct kfd_ioctl_svm_attribute preferred = { KFD_IOCTL_SVM_ATTR_PREFERRED_LOC, 0 };
+	size_t bytes = 8 * MIB;
+	char *buf = map_anon(bytes);
+
+	gpu_and_queue(&gpu, &q);
+	expect_int(svm_set_attr(&gpu, buf, bytes, 1, &preferred), ==, 0);
+	for (uint32_t round = 1; round < 5; round++) {
+		queue_fill(&q, buf, round, bytes);
+		queue_run(&q);
+		push_out(buf, bytes);
+	}
+	value_check(buf, bytes, 4);
+}
+
+/* Use up RAM, so that the kernel has to swap. */
+static char *hog(size_t *bytes)
+{
+	struct sysinfo info;
+	char *at;
+
+	sysinfo(&info);
+	*bytes = info.totalram & ~(PAGE - 1);
+	at = map_anon(*bytes);
+	for (size_t page = 0; page < *bytes / PAGE; page++)
+		memset(at + page * PAGE, page, 64);
+	return at;
+}
+
+static void device_pages_stay_when_ram_is_short(void)
+{
+	size_t bytes = 64 * MIB, hogged;
+	char *buf = map_anon(bytes);
+
+	pattern_fill(buf, bytes, SEED);
+	gpu_open(&gpu, 0);
+	expect_int(svm_prefetch(&gpu, buf, bytes, gpu.id), ==, 0);
+	hog(&hogged);
+	expect_in_vram(buf, bytes);
+	pattern_check(buf, bytes, SEED);	/* and there is room for them to come home */
+}
+
+static void gpu_works_while_ram_is_short(void)
+{
+	size_t bytes = 32 * MIB, hogged;
+	char *buf = map_anon(bytes), *copy = map_anon(bytes), *all;
+
+	pattern_fill(buf, bytes, SEED);
+	all = hog(&hogged);
+	gpu_and_queue(&gpu, &q);
+	queue_copy(&q, copy, buf, bytes);
+	queue_run(&q);
+	pattern_check(copy, bytes, SEED);
+	pattern_check(buf, bytes, SEED);
+	for (size_t page = 0; page < hogged / PAGE; page += 97)
+		expect_int((unsigned char)all[page * PAGE + 63], ==, page & 0xff);
+}
+
+static const struct tap_test tests[] = {
+	TAP_TEST(swapped_pages_come_in_for_the_gpu),
+	TAP_TEST(every_other_page_is_swapped_out),
+	TAP_TEST(prefetch_brings_swapped_pages_to_vram),
+	TAP_TEST(pages_that_the_gpu_maps_are_swapped_out),
+	TAP_TEST(device_pages_stay_when_ram_is_short),
+	TAP_TEST(gpu_works_while_ram_is_short),
+};
+
+int main(int argc, char **argv)
+{
+	return tap_main(tests, sizeof(tests) / sizeof(tests[0]), nothing_left, argc, argv);
+}

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The driver goes while processes have pages in VRAM, and comes back.
+ *
+ * HGPU_MODULE names the module's file (tests/guest/run sets it).
+ *
+ * RUN: --may-lose-driver
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "lib/gpu.h"
+#include "lib/mem.h"
+#include "lib/tap.h"
+
+#define SEED 0x5eed0005u
+#define DRIVER "/sys/bus/pci/drivers/hmm_gpu"
+
+static struct gpu gpu;
+static struct queue q;
+
+static int unload(void)
+{
+	return syscall(SYS_delete_module, "hmm_gpu", O_NONBLOCK) ? -errno : 0;
+}
+
+static void load(void)
+{
+	const char *file = getenv("HGPU_MODULE");
+	int fd;
+
+	if (!file)
+		skip("HGPU_MODULE does not say where the module is");
+	fd = open(file, O_RDONLY | O_CLOEXEC);
+	expect(fd >= 0, "%s: %s", file, strerror(errno));
+	expect(!syscall(SYS_finit_module, fd, "", 0), "%s does not load: %s", file, strerror(errno));
+	close(fd);
+	expect(wait_until(gpu_count() > 0, 10000), "the GPU is not there after loading");
+}
+
+static void need_module_file(void)
+{
+	if (!getenv("HGPU_MODULE"))
+		skip("HGPU_MODULE does not say where the module is");
+}
+
+static void works(void *arg)
+{
+	char *buf = map_anon(4 * MIB), *copy = map_anon(4 * MIB);
+
+	(void)arg;
+	pattern_fill(buf, 4 * MIB, SEED);
+	gpu_and_queue(&gpu, &q);
+	queue_copy(&q, copy, buf, 4 * MIB);
+	queue_run(&q);
+	expect_in_vram(buf, 4 * MIB);
+	pattern_check(copy, 4 * MIB, SEED);
+	pattern_check(buf, 4 * MIB, SEED);
+}
+
+/* The GPU's PCI address, as the driver's directory has it. */
+static void pci_address(char *text, size_t size)
+{
+	DIR *d = opendir(DRIVER);
+	struct dirent *e;
+
+	*text = 0;
+	while (d && (e = readdir(d)))
+		if (strchr(e->d_name, ':') && e->d_name[0] >= '0' && e->d_name[0] <= '9')
+			snprintf(text, size, "%.30s", e->d_name);
+	if (d)
+		closedir(d);
+	expect(*text, "no GPU is bound in " DRIVER);
+}
+
+static void unload_is_refused_while_files_are_open(void)
+{
+	gpu_and_queue(&gpu, &q);
+	expect_int(unload(), ==, -EWOULDBLOCK);
+	tap_join(tap_fork(works, NULL));
+}
+
+static void unload_and_load_again(void)
+{
+	need_module_file();
+	for (int i = 0; i < 5; i++) {
+		expect_int(unload(), ==, 0);
+		expect_int(gpu_count(), ==, 0);
+		expect(access("/dev/kfd", F_OK), "/dev/kfd is still there");
+		load();
+		tap_join(tap_fork(works, NULL));
+	}
+}
+
+static void unload_brings_live_device_pages_home(void)
+{
+	size_t bytes = 32 * MIB;
+	char *buf = map_anon(bytes);
+
+	need_module_file();
+	pattern_fill(buf, bytes, SEED);
+	gpu_and_queue(&gpu, &q);
+	expect_int(svm_prefetch(&gpu, buf, bytes, gpu.id), ==, 0);
+	queue_destroy(&q);
+	gpu_close(&gpu);
+	expect_in_vram(buf, bytes);
+	expect(wait_until(unload() == 0, 5000), "the module does not go although nothing is open: %s", strerror(errno));
+	expect_in_ram(buf, bytes);
+	pattern_check(buf, bytes, SEED);
+	load();
+	tap_join(tap_fork(works, NULL));
+}
+
+struct rendezvous {
+	volatile uint32_t *word;
+	char *buf;
+};
+
+static void hold_until_told(void *arg)
+{
+	struct rendezvous *r = arg;
+
+	__atomic_fetch_add(&r->word[0], 1, __ATOMIC_SEQ_CST);
+	expect(wait_until(r->word[1], 30000), "nobody told us to go on");
+	expect_in_ram(r->buf, 8 * MIB);
+	pattern_check(r->buf, 8 * MIB, SEED);
+}
+
+static void unload_brings_pages_of_forked_children_home(void)
+{
+	struct rendezvous r = { .word = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0) };
+	int a, b;
+
+	need_module_file();
+	r.buf = map_anon(8 * MIB);
+	pattern_fill(r.buf, 8 * MIB, SEED);
+	gpu_open(&gpu, 0);
+	expect_int(svm_prefetch(&gpu, r.buf, 8 * MIB, gpu.id), ==, 0);
+	gpu_close(&gpu);
+	a = tap_fork(hold_until_told, &r);
+	b = tap_fork(hold_until_told, &r);
+	expect(wait_until(r.word[0] == 2, 20000), "the children did not start");
+	expect(wait_until(unload() == 0, 5000), "the module does not go although nothing is open: %s", strerror(errno));
+	r.word[1] = 1;
+	tap_join(a);
+	tap_join(b);
+	pattern_check(r.buf, 8 * MIB, SEED);
+	load();
+}
+
+static void unbind_takes_the_gpu_from_a_working_process(void)
+{
+	struct kfd_ioctl_destroy_queue_args destroy;
+	char address[64], *buf = map_anon(16 * MIB);
+	int error;
+
+	pci_address(address, sizeof(address));
+	pattern_fill(buf, 16 * MIB, SEED);
+	gpu_and_queue(&gpu, &q);
+	for (int i = 0; i < 600; i++)
+		queue_copy(&q, buf + 8 * MIB, buf, 2 * MIB);
+	queue_submit(&q);
+	expect(wait_until(where_is(buf, 16 * MIB).device > 0, 10000), "the queue did not begin");
+	expect_int(write_text(DRIVER "/unbind", address), ==, 0);
+	expect_in_ram(buf, 8 * MIB);
+	pattern_check(buf, 8 * MIB, SEED);
+	for (size_t i = 10 * MIB / 4; i < 16 * MIB / 4; i++)
+		expect_int(((uint32_t *)buf)[i], ==, pattern_at(i, SEED));
+	destroy.queue_id = q.id;
+	error = kfd_ioctl(&gpu, AMDKFD_IOC_DESTROY_QUEUE, &destroy);
+	expect(error == -ENODEV || error == -EINVAL, "DESTROY_QUEUE gave %d", error);
+	expect_int(svm_prefetch(&gpu, buf, MIB, gpu.id), <, 0);
+	*q.doorbell = q.wptr;	/* a page of nothing now; must not hurt */
+	expect_int(write_text(DRIVER "/bind", address), ==, 0);
+	tap_join(tap_fork(works, NULL));
+}
+
+static const struct tap_test tests[] = {
+	TAP_TEST(unload_is_refused_while_files_are_open),
+	TAP_TEST(unload_and_load_again),
+	TAP_TEST(unload_brings_live_device_pages_home),
+	TAP_TEST(unload_brings_pages_of_forked_children_home),
+	TAP_TEST(unbind_takes_the_gpu_from_a_working_process),
+};
+
+int main(int argc, char **argv)
+{
+	return tap_main(tests, sizeof(tests) / sizeof(tests[0]), nothing_left, argc, argv);
+}
