@@ -18,12 +18,6 @@ typedef enum HgpuFaultKind {
     HGPU_FAULT_BUS,             /* a DMA transaction failed; it halts */
 } HgpuFaultKind;
 
-/* VM_L2_PROTECTION_FAULT_STATUS.WALKER_ERROR (SPEC 4.5) */
-#define HGPU_WALKER_OK          0u
-#define HGPU_WALKER_RANGE       1u      /* address range, or the context */
-#define HGPU_WALKER_DIRECTORY   2u
-#define HGPU_WALKER_LEAF        3u      /* alignment */
-
 /* VM_CONTEXT and fault registers hold page numbers of this many bits. */
 #define HGPU_VM_PAGE_MASK       GENMASK_ULL(HGPU_VA_BITS - HGPU_PAGE_SHIFT - 1, 0)
 
