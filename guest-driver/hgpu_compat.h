@@ -63,6 +63,13 @@
 #define HGPU_COMPAT_DRM_DATE(d)
 #endif
 
+/* Symbol namespaces became strings with 6.13. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 13, 0)
+#define HGPU_COMPAT_IMPORT_KUNIT_NS()	MODULE_IMPORT_NS(EXPORTED_FOR_KUNIT_TESTING)
+#else
+#define HGPU_COMPAT_IMPORT_KUNIT_NS()	MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING")
+#endif
+
 #include <drm/gpu_scheduler.h>
 
 /* A scheduler with one run queue and one job a credit. */

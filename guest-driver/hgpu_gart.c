@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* GART: see hgpu_gart.h, SPEC 4.1 and 4.4. */
 
+#include <kunit/visibility.h>
 #include <linux/bitmap.h>
 #include <linux/dma-mapping.h>
 #include <linux/iopoll.h>
@@ -28,6 +29,7 @@ u64 hgpu_gart_pte(dma_addr_t addr, u32 flags)
 		pte |= HGPU_PTE_WRITEABLE;
 	return pte;
 }
+EXPORT_SYMBOL_IF_KUNIT(hgpu_gart_pte);
 
 u64 hgpu_gart_window_addr(struct hgpu_device *hdev, unsigned int window)
 {

@@ -3,6 +3,7 @@
  * GPUVM: writing, clearing and reading page table entries; the TLB.
  */
 #include <drm/drm_print.h>
+#include <kunit/visibility.h>
 #include <linux/slab.h>
 
 #include "hgpu_device.h"
@@ -22,6 +23,7 @@ void hgpu_vm_early_init(struct hgpu_vm *vm, struct hgpu_device *hdev, u16 pasid)
 	spin_lock_init(&vm->lock);
 	spin_lock_init(&vm->tlb_lock);
 }
+EXPORT_SYMBOL_IF_KUNIT(hgpu_vm_early_init);
 
 int hgpu_vm_init(struct hgpu_vm *vm)
 {
@@ -119,6 +121,7 @@ int hgpu_vm_flush_tlb(struct hgpu_vm *vm)
 	spin_unlock(&vm->tlb_lock);
 	return ret;
 }
+EXPORT_SYMBOL_IF_KUNIT(hgpu_vm_flush_tlb);
 
 /* ---- walking ---- */
 
@@ -267,6 +270,7 @@ u64 hgpu_vm_set(struct hgpu_vm *vm, u64 first_page, u32 npages, const u64 *ptes)
 	wmb();	/* a fault that is replayed without a flush finds them too */
 	return replaced;
 }
+EXPORT_SYMBOL_IF_KUNIT(hgpu_vm_set);
 
 bool hgpu_vm_set_huge(struct hgpu_vm *vm, u64 first_page, u64 pde)
 {
@@ -296,6 +300,7 @@ bool hgpu_vm_set_huge(struct hgpu_vm *vm, u64 first_page, u64 pde)
 	hgpu_stat_inc(vm->hdev, ptes_written);
 	return true;
 }
+EXPORT_SYMBOL_IF_KUNIT(hgpu_vm_set_huge);
 
 /* Clears within one PTB's span. */
 static u32 hgpu_vm_zap_locked(struct hgpu_pt *pdb0, u64 first_page, u64 last_page)
@@ -329,6 +334,7 @@ u64 hgpu_vm_zap(struct hgpu_vm *vm, u64 first_page, u64 last_page)
 	hgpu_stat_add(vm->hdev, ptes_zapped, cleared);
 	return cleared;
 }
+EXPORT_SYMBOL_IF_KUNIT(hgpu_vm_zap);
 
 /* Reads within one PTB's span. */
 static u32 hgpu_vm_read_locked(struct hgpu_pt *pdb0, u64 page, u32 n, u64 *ptes)
@@ -367,6 +373,7 @@ u32 hgpu_vm_read(struct hgpu_vm *vm, u64 first_page, u32 npages, u64 *ptes)
 	}
 	return valid;
 }
+EXPORT_SYMBOL_IF_KUNIT(hgpu_vm_read);
 
 /* ---- buffers ---- */
 

@@ -5,6 +5,7 @@
  * Tables are cut from blocks of pinned VRAM that the CPU can reach, one after
  * the other, and go all at once with the address space.
  */
+#include <kunit/visibility.h>
 #include <linux/sizes.h>
 #include <linux/slab.h>
 
@@ -205,3 +206,4 @@ int hgpu_vm_prepare(struct hgpu_vm *vm, u64 first_page, u64 last_page)
 	mutex_unlock(&vm->alloc_lock);
 	return ret;
 }
+EXPORT_SYMBOL_IF_KUNIT(hgpu_vm_prepare);

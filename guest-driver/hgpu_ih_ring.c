@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The interrupt handler: see hgpu_ih_ring.h, SPEC 6. */
 
+#include <kunit/visibility.h>
 #include <linux/dma-mapping.h>
 #include <linux/interrupt.h>
 #include <linux/log2.h>
@@ -32,6 +33,7 @@ void hgpu_ih_decode(const struct hgpu_ih_entry *entry, struct hgpu_iv *iv)
 	for (i = 0; i < ARRAY_SIZE(iv->src_data); i++)
 		iv->src_data[i] = dw[4 + i];
 }
+EXPORT_SYMBOL_IF_KUNIT(hgpu_ih_decode);
 
 u8 hgpu_ih_sdma_client(unsigned int engine)
 {
