@@ -32,6 +32,11 @@ struct hgpu_migration;
 #define HGPU_GRANULE_PAGES	512	/* a chunk's limit, and a window's */
 #define HGPU_CHUNK_HASH_BITS	8
 
+/* A CPU fault is bringing pages home. Only tried, never waited for: whoever
+ * waits holds a page that the other needs free.
+ */
+#define HGPU_CHUNK_HOMING	0
+
 /**
  * struct hgpu_svm_chunk - VRAM of one migration granule
  * @hdev: the GPU
@@ -41,12 +46,9 @@ struct hgpu_migration;
  * @npages: at most HGPU_GRANULE_PAGES
  * @owner: who may find it again, a cookie; with @va the key in the hash
  * @va: page number of the virtual address that page 0 was made for
- * @used: pages that are live; set by the migration that holds @fill, cleared
- *	by page_free
- * @fill: a migration is putting pages into the chunk; protected by
- *	&hgpu_pagemap.lock
- * @home: a CPU fault is bringing pages of the chunk home; only tried, never
- *	waited for, since whoever waits holds a page that the other needs free
+ * @used: pages that are live; set by migration, under @owner's lock, cleared by
+ *	page_free
+ * @flags: HGPU_CHUNK_* bits
  * @hash: in &hgpu_pagemap.hash
  * @link: in &hgpu_pagemap.chunks
  * @free: in &hgpu_pagemap.free_list
@@ -60,8 +62,7 @@ struct hgpu_svm_chunk {
 	const void *owner;
 	unsigned long va;
 	DECLARE_BITMAP(used, HGPU_GRANULE_PAGES);
-	bool fill;
-	struct mutex home;
+	unsigned long flags;
 	struct hlist_node hash;
 	struct list_head link;
 	struct llist_node free;
@@ -70,9 +71,10 @@ struct hgpu_svm_chunk {
 /**
  * struct hgpu_pagemap - device-private memory of one GPU
  * @pgmap: the core's part; its owner is the GPU
+ * @region: the physical addresses that  took
  * @base_pfn: pfn of VRAM's first page
  * @npages: pages of VRAM
- * @lock: protects @hash, @chunks, @closed and &hgpu_svm_chunk.fill
+ * @lock: protects @hash, @chunks, @num_chunks and @closed
  * @hash: chunks by who may fill them further
  * @chunks: all that have a buffer
  * @num_chunks: how many; may be read without @lock as a hint
@@ -88,6 +90,7 @@ struct hgpu_svm_chunk {
  */
 struct hgpu_pagemap {
 	struct dev_pagemap pgmap;
+	struct resource *region;
 	unsigned long base_pfn;
 	unsigned long npages;
 	spinlock_t lock;

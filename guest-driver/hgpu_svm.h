@@ -15,13 +15,14 @@
 
 struct hgpu_device;
 struct hgpu_iv;
+struct hgpu_svm_scratch;
 struct hgpu_vm;
 struct kfd_ioctl_svm_attribute;
 struct mm_struct;
 
 #define HGPU_SVM_MAX_GPUS	8	/* of one process */
 #define HGPU_SVM_FAULTS		64	/* queued faults of one process */
-#define HGPU_SVM_POISONS	16	/* denied addresses of one process */
+#define HGPU_SVM_DENIALS	64	/* denied addresses of one process */
 
 /**
  * struct hgpu_svm_fault - a GPU fault that waits to be handled
@@ -44,24 +45,25 @@ struct hgpu_svm_fault {
  * struct hgpu_svm_gpu - a GPU of the process
  * @hdev: the GPU; NULL: none at this index
  * @vm: its page tables; NULL until the process has acquired them
- * @checkpoint: GPU clock of the last munmap; reports older than this of
- *	memory that is gone are dropped; protected by &hgpu_svms.notifier_lock
  */
 struct hgpu_svm_gpu {
 	struct hgpu_device *hdev;
 	struct hgpu_vm *vm;
-	u64 checkpoint;
 };
 
 /**
- * struct hgpu_svm_poison - an address whose access was denied
- * @page: virtual page number; the PTE there is no-retry until the halt of the
- *	queue has been reported
+ * struct hgpu_svm_denial - an address whose access is being denied
+ * @page: virtual page number, U64_MAX for none
+ * @since: GPU clock when it was found wrong. A report made later shows that the
+ *	access is still there, and not an old report of one that was fine
  * @gpu: index in &hgpu_svms.gpus
+ * @poisoned: the PTE is no-retry, until the halt of the queue is reported
  */
-struct hgpu_svm_poison {
+struct hgpu_svm_denial {
 	u64 page;
+	u64 since;
 	u8 gpu;
+	bool poisoned;
 };
 
 /**
@@ -71,7 +73,7 @@ struct hgpu_svm_poison {
  * @pid: for messages
  * @xnack: recoverable faults are on; written by the owner while no queue lives
  * @lock: protects @ranges, attributes, @gpus (with @notifier_lock) and
- *	@poisons; below mmap_lock, above migration
+ *	@denials; below mmap_lock, above migration
  * @ranges: &struct hgpu_svm_range by page number
  * @range_cap: pages of the largest range
  * @gpus: written under @lock and @notifier_lock, read under either
@@ -81,14 +83,14 @@ struct hgpu_svm_poison {
  * @unmapped: ranges that have lost memory to munmap()
  * @unmap_work: takes them apart
  * @dead: no more faults, no more mappings
- * @old_ptes: one granule's, for the notifier; protected by @notifier_lock
+ * @scratch: for filling and clearing PTEs
  * @fault_lock: protects @faults, @fault_head, @fault_count
  * @faults: ring of those that wait
  * @fault_head: index of the oldest
  * @fault_count: how many
  * @fault_work: handles them
- * @poisons: ring of denied addresses
- * @poison_next: where the next one goes
+ * @denials: ring of denied addresses
+ * @denial_next: where the next one goes
  */
 struct hgpu_svms {
 	struct mm_struct *mm;
@@ -104,15 +106,15 @@ struct hgpu_svms {
 	struct list_head unmapped;
 	struct work_struct unmap_work;
 	bool dead;
-	u64 *old_ptes;
+	struct hgpu_svm_scratch *scratch;
 
 	spinlock_t fault_lock;
 	struct hgpu_svm_fault faults[HGPU_SVM_FAULTS];
 	u32 fault_head;
 	u32 fault_count;
 	struct work_struct fault_work;
-	struct hgpu_svm_poison poisons[HGPU_SVM_POISONS];
-	u32 poison_next;
+	struct hgpu_svm_denial denials[HGPU_SVM_DENIALS];
+	u32 denial_next;
 };
 
 /* For hgpu_drv.c: before the first GPU, and after the last process. */
@@ -172,8 +174,8 @@ void hgpu_svms_remove_gpu(struct hgpu_svms *svms, unsigned int gpu);
  *
  * Invalidates all PTEs. Later faults are dropped and nothing is mapped.
  *
- * Context: mmu_notifier release() or any process context; takes
- * &hgpu_svms.notifier_lock. May be called more than once.
+ * Context: mmu_notifier release() or any process context that holds neither
+ * mmap_lock nor &hgpu_svms.lock, which it takes. May be called more than once.
  */
 void hgpu_svms_release(struct hgpu_svms *svms);
 
@@ -215,6 +217,9 @@ int hgpu_svm_set_attr(struct hgpu_svms *svms, u64 start, u64 size, u32 nattr,
  */
 int hgpu_svm_get_attr(struct hgpu_svms *svms, u64 start, u64 size, u32 nattr,
 		      struct kfd_ioctl_svm_attribute *attrs);
+
+/* See hgpu_svm_range.c */
+bool hgpu_svm_overlaps(struct hgpu_svms *svms, u64 first, u64 last);
 
 /**
  * hgpu_svm_fault_enqueue() - a VM fault entry has been read

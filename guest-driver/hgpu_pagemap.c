@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Device-private memory: struct pages for VRAM and the chunks they come from.
+ */
+#include <drm/drm_print.h>
+#include <linux/hash.h>
+#include <linux/mm.h>
+#include <linux/slab.h>
+
+#include "hgpu_svm_priv.h"
+#include "hgpu_svm_trace.h"
+
+/* ---- chunks ---- */
+
+static struct hlist_head *chunk_bucket(struct hgpu_pagemap *pm,
+				       const void *owner, unsigned long va)
+{
+	unsigned long key = (unsigned long)owner ^ (va / HGPU_GRANULE_PAGES);
+
+	return &pm->hash[hash_long(key, HGPU_CHUNK_HASH_BITS)];
+}
+
+/* A chunk of the same owner that was made for these addresses. */
+static struct hgpu_svm_chunk *chunk_find(struct hgpu_pagemap *pm,
+					 const void *owner, unsigned long va,
+					 u32 npages)
+{
+	struct hgpu_svm_chunk *chunk;
+
+	spin_lock(&pm->lock);
+	hlist_for_each_entry(chunk, chunk_bucket(pm, owner, va), hash)
+		if (chunk->owner == owner && va >= chunk->va &&
+		    va + npages <= chunk->va + chunk->npages &&
+		    kref_get_unless_zero(&chunk->kref))
+			break;
+	spin_unlock(&pm->lock);
+	return chunk;
+}
+
+static int chunk_add(struct hgpu_pagemap *pm, struct hgpu_svm_chunk *chunk)
+{
+	int err = 0;
+
+	spin_lock(&pm->lock);
+	if (pm->closed) {
+		err = -ENODEV;
+	} else {
+		hlist_add_head(&chunk->hash,
+			       chunk_bucket(pm, chunk->owner, chunk->va));
+		list_add_tail(&chunk->link, &pm->chunks);
+		pm->num_chunks++;
+	}
+	spin_unlock(&pm->lock);
+	return err;
+}
+
+static struct hgpu_svm_chunk *chunk_new(struct hgpu_device *hdev,
+					const void *owner, unsigned long va,
+					u32 npages)
+{
+	u64 size = (u64)npages << PAGE_SHIFT;
+	struct hgpu_svm_chunk *chunk;
+	int err;
+
+	chunk = kzalloc(sizeof(*chunk), GFP_KERNEL);
+	if (!chunk)
+		return ERR_PTR(-ENOMEM);
+
+	err = hgpu_bo_create(hdev, size, roundup_pow_of_two(size),
+			     HGPU_DOMAIN_VRAM, HGPU_BO_CONTIGUOUS, &chunk->bo);
+	if (err)
+		goto err_free;
+
+	kref_init(&chunk->kref);
+	chunk->hdev = hdev;
+	chunk->owner = owner;
+	chunk->va = va;
+	chunk->npages = npages;
+	chunk->pfn = hdev->pagemap.base_pfn +
+		     (hgpu_bo_vram_offset(chunk->bo) >> PAGE_SHIFT);
+	err = chunk_add(&hdev->pagemap, chunk);
+	if (err)
+		goto err_put_bo;
+
+	hgpu_stat_inc(hdev, vram_chunks_alloc);
+	trace_hgpu_svm_chunk_new(chunk);
+	return chunk;
+
+err_put_bo:
+	hgpu_bo_put(chunk->bo);
+err_free:
+	kfree(chunk);
+	return ERR_PTR(err);
+}
+
+/**
+ * hgpu_chunk_get() - VRAM for a granule
+ * @hdev: the GPU
+ * @owner: a cookie; the caller lets no two threads fill chunks of one owner
+ * @va: page number of the granule's first page
+ * @npages: at most HGPU_GRANULE_PAGES, within one aligned HGPU_GRANULE_PAGES
+ *
+ * A chunk that was made for these addresses and still has live pages is found
+ * again, so that what could not be moved the first time goes to its place.
+ *
+ * Context: process context, may sleep; no folio is locked, no migration held.
+ * Return: the chunk, with a reference for hgpu_chunk_put(); ERR_PTR: -ENOSPC
+ * when VRAM is full, -ENOMEM, -ENODEV.
+ */
+struct hgpu_svm_chunk *hgpu_chunk_get(struct hgpu_device *hdev,
+				      const void *owner, unsigned long va,
+				      u32 npages)
+{
+	struct hgpu_svm_chunk *chunk;
+
+	chunk = chunk_find(&hdev->pagemap, owner, va, npages);
+	if (chunk)
+		return chunk;
+
+	chunk = chunk_new(hdev, owner, va, npages);
+	if (chunk == ERR_PTR(-ENOSPC)) {
+		/* What was freed a moment ago may still wait for its work. */
+		hgpu_pagemap_flush(hdev);
+		chunk = chunk_new(hdev, owner, va, npages);
+	}
+	return chunk;
+}
+
+/* Called under a page table lock: only counts. */
+static void chunk_release(struct kref *kref)
+{
+	struct hgpu_svm_chunk *chunk =
+		container_of(kref, struct hgpu_svm_chunk, kref);
+	struct hgpu_pagemap *pm = &chunk->hdev->pagemap;
+
+	if (llist_add(&chunk->free, &pm->free_list))
+		queue_work(hgpu_svm_wq, &pm->free_work);
+}
+
+/**
+ * hgpu_chunk_put() - drop a reference
+ * @chunk: the chunk
+ *
+ * Context: any but interrupts.
+ */
+void hgpu_chunk_put(struct hgpu_svm_chunk *chunk)
+{
+	kref_put(&chunk->kref, chunk_release);
+}
+
+static void chunk_free(struct hgpu_svm_chunk *chunk)
+{
+	struct hgpu_device *hdev = chunk->hdev;
+	struct hgpu_pagemap *pm = &hdev->pagemap;
+
+	trace_hgpu_svm_chunk_free(chunk);
+	hgpu_bo_put(chunk->bo);
+
+	spin_lock(&pm->lock);
+	hlist_del(&chunk->hash);
+	list_del(&chunk->link);
+	if (!--pm->num_chunks)
+		wake_up_all(&pm->idle);
+	spin_unlock(&pm->lock);
+
+	hgpu_stat_inc(hdev, vram_chunks_freed);
+	kfree(chunk);
+}
+
+static void pagemap_free_work(struct work_struct *work)
+{
+	struct hgpu_pagemap *pm = container_of(work, struct hgpu_pagemap,
+					       free_work);
+	struct hgpu_svm_chunk *chunk, *next;
+
+	llist_for_each_entry_safe(chunk, next, llist_del_all(&pm->free_list),
+				  free)
+		chunk_free(chunk);
+}
+
+/**
+ * hgpu_chunk_take_page() - make a page of a chunk live
+ * @chunk: the chunk; the caller has a reference
+ * @slot: index of the page in the chunk
+ *
+ * Context: process context.
+ * Return: the page, locked, with one reference; NULL if it is live already (a
+ * forked child's, say).
+ */
+struct page *hgpu_chunk_take_page(struct hgpu_svm_chunk *chunk, u32 slot)
+{
+	struct page *page = pfn_to_page(chunk->pfn + slot);
+
+	if (test_and_set_bit(slot, chunk->used))
+		return NULL;
+	kref_get(&chunk->kref);
+	page->zone_device_data = chunk;
+	zone_device_page_init(page);
+	return page;
+}
+
+/* ---- the core's callbacks ---- */
+
+/* The last reference to a page is gone. Maybe under a page table lock. */
+static void pagemap_page_free(struct page *page)
+{
+	struct hgpu_svm_chunk *chunk = page->zone_device_data;
+
+	page->zone_device_data = NULL;
+	hgpu_stat_inc(chunk->hdev, vram_pages_freed);
+	clear_bit(page_to_pfn(page) - chunk->pfn, chunk->used);
+	hgpu_chunk_put(chunk);
+}
+
+static const struct dev_pagemap_ops pagemap_ops = {
+	.page_free = pagemap_page_free,
+	.migrate_to_ram = hgpu_svm_migrate_to_ram,
+};
+
+/* ---- lifetime ---- */
+
+static int pagemap_map(struct hgpu_device *hdev)
+{
+	struct hgpu_pagemap *pm = &hdev->pagemap;
+	struct device *dev = &hdev->pdev->dev;
+	u64 size = hgpu_vram_size(hdev);
+	struct resource *res;
+	void *ret;
+
+	res = request_free_mem_region(&iomem_resource, size, "hmm-gpu VRAM");
+	if (IS_ERR(res)) {
+		drm_err(&hdev->drm,
+			"no free physical address range of %llu MiB for device memory (%ld)\n",
+			size >> 20, PTR_ERR(res));
+		return PTR_ERR(res);
+	}
+
+	pm->pgmap.type = MEMORY_DEVICE_PRIVATE;
+	pm->pgmap.range.start = res->start;
+	pm->pgmap.range.end = res->start + size - 1;
+	pm->pgmap.nr_range = 1;
+	pm->pgmap.ops = &pagemap_ops;
+	pm->pgmap.owner = hdev;
+	ret = devm_memremap_pages(dev, &pm->pgmap);
+	if (IS_ERR(ret)) {
+		drm_err(&hdev->drm,
+			"no struct pages for %llu MiB of VRAM: they take %zu MiB of system memory (%ld)\n",
+			size >> 20,
+			(size_t)((size >> PAGE_SHIFT) * sizeof(struct page)) >> 20,
+			PTR_ERR(ret));
+		release_mem_region(res->start, resource_size(res));
+		return PTR_ERR(ret);
+	}
+	pm->region = res;
+	pm->base_pfn = PHYS_PFN(pm->pgmap.range.start);
+	pm->npages = size >> PAGE_SHIFT;
+	pm->ready = true;
+	return 0;
+}
+
+static void pagemap_unmap(struct hgpu_device *hdev)
+{
+	struct hgpu_pagemap *pm = &hdev->pagemap;
+
+	pm->ready = false;
+	/* Waits until the last page's reference is gone. */
+	devm_memunmap_pages(&hdev->pdev->dev, &pm->pgmap);
+	release_mem_region(pm->region->start, resource_size(pm->region));
+}
+
+int hgpu_pagemap_init(struct hgpu_device *hdev)
+{
+	struct hgpu_pagemap *pm = &hdev->pagemap;
+	int err;
+
+	spin_lock_init(&pm->lock);
+	INIT_LIST_HEAD(&pm->chunks);
+	init_llist_head(&pm->free_list);
+	INIT_WORK(&pm->free_work, pagemap_free_work);
+	init_waitqueue_head(&pm->idle);
+
+	if (!IS_ENABLED(CONFIG_DEVICE_PRIVATE)) {
+		drm_err(&hdev->drm,
+			"this kernel has CONFIG_DEVICE_PRIVATE off\n");
+		return -EOPNOTSUPP;
+	}
+
+	err = hgpu_migrations_init(hdev);
+	if (err)
+		return err;
+
+	err = pagemap_map(hdev);
+	if (err)
+		goto err_migrations;
+
+	err = hgpu_ih_register(hdev, HGPU_IH_CLIENTID_VMC, HGPU_SRCID_VM_FAULT,
+			       hgpu_svm_fault_enqueue, NULL);
+	if (err)
+		goto err_unmap;
+	return 0;
+
+err_unmap:
+	pagemap_unmap(hdev);
+err_migrations:
+	hgpu_migrations_fini(hdev);
+	return err;
+}
+
+void hgpu_pagemap_flush(struct hgpu_device *hdev)
+{
+	flush_work(&hdev->pagemap.free_work);
+}
+
+void hgpu_pagemap_fini(struct hgpu_device *hdev)
+{
+	struct hgpu_pagemap *pm = &hdev->pagemap;
+
+	if (!pm->ready)
+		return;
+
+	hgpu_pagemap_flush(hdev);
+	drm_WARN_ON(&hdev->drm, !list_empty(&pm->chunks));
+	pagemap_unmap(hdev);
+	hgpu_migrations_fini(hdev);
+}

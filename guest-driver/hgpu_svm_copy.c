@@ -1,0 +1,510 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Moving the bytes of one granule: system pages, their DMA mapping, and the
+ * one SDMA job that points the transfer window at them and copies.
+ */
+#include <drm/drm_print.h>
+#include <linux/dma-mapping.h>
+#include <linux/highmem.h>
+#include <linux/pagemap.h>
+#include <linux/slab.h>
+
+#include "hgpu_svm_priv.h"
+
+/* A window, and in the worst case a packet for each page. */
+#define HGPU_COPY_JOB_DW						\
+	(HGPU_SDMA_WINDOW_DW(HGPU_GRANULE_PAGES) +			\
+	 HGPU_GRANULE_PAGES * HGPU_SDMA_COPY_LINEAR_DW)
+
+/* ---- who may migrate ---- */
+
+/*
+ * The two migrations of a GPU are one step of the lock order (DOC comment in
+ * hgpu_svm.c). A thread that has one and tries for the second does not wait.
+ */
+static struct lockdep_map hgpu_migration_map __maybe_unused;
+
+/**
+ * hgpu_migration_prime() - show lockdep a migration being taken
+ */
+void hgpu_migration_prime(void)
+{
+	static struct lock_class_key key;
+
+	lockdep_init_map(&hgpu_migration_map, "hgpu_migration", &key, 0);
+	lock_map_acquire(&hgpu_migration_map);
+}
+
+/**
+ * hgpu_migration_unprime() - and being given back
+ */
+void hgpu_migration_unprime(void)
+{
+	lock_map_release(&hgpu_migration_map);
+}
+
+/**
+ * hgpu_migrations_init() - one migration for each window
+ * @hdev: the GPU
+ *
+ * Return: 0 or -ENOMEM.
+ */
+int hgpu_migrations_init(struct hgpu_device *hdev)
+{
+	struct hgpu_pagemap *pm = &hdev->pagemap;
+	struct device *dev = &hdev->pdev->dev;
+	unsigned int i;
+
+	spin_lock_init(&pm->migrations_lock);
+	init_waitqueue_head(&pm->migrations_wait);
+	/* The window's PTEs are by page: a run may be as long as it is. */
+	dma_set_max_seg_size(dev, UINT_MAX);
+	dma_set_seg_boundary(dev, ULONG_MAX);
+
+	for (i = 0; i < HGPU_GART_WINDOWS; i++) {
+		struct hgpu_migration *m = kvzalloc(sizeof(*m), GFP_KERNEL);
+
+		if (!m) {
+			hgpu_migrations_fini(hdev);
+			return -ENOMEM;
+		}
+		m->hdev = hdev;
+		m->window = i;
+		m->max_run = min(dma_max_mapping_size(dev),
+				 (size_t)HGPU_GRANULE_PAGES << PAGE_SHIFT);
+		sg_init_table(m->sg, HGPU_GRANULE_PAGES);
+		sg_unmark_end(&m->sg[HGPU_GRANULE_PAGES - 1]);
+		pm->migrations[i] = m;
+	}
+	return 0;
+}
+
+/**
+ * hgpu_migrations_fini() - undo hgpu_migrations_init()
+ * @hdev: the GPU; nobody migrates
+ */
+void hgpu_migrations_fini(struct hgpu_device *hdev)
+{
+	unsigned int i;
+
+	for (i = 0; i < HGPU_GART_WINDOWS; i++) {
+		kvfree(hdev->pagemap.migrations[i]);
+		hdev->pagemap.migrations[i] = NULL;
+	}
+}
+
+/**
+ * hgpu_migration_tryget() - take a second migration
+ * @hdev: the GPU
+ *
+ * Context: the caller has one already, to keep two granules in flight.
+ * Return: a migration for hgpu_migration_put_try(), or NULL.
+ */
+struct hgpu_migration *hgpu_migration_tryget(struct hgpu_device *hdev)
+{
+	struct hgpu_pagemap *pm = &hdev->pagemap;
+	struct hgpu_migration *m = NULL;
+	unsigned int i;
+
+	spin_lock(&pm->migrations_lock);
+	for (i = 0; i < HGPU_GART_WINDOWS && !m; i++)
+		swap(m, pm->migrations[i]);
+	spin_unlock(&pm->migrations_lock);
+	if (m)
+		m->core_ns = 0;
+	return m;
+}
+
+/**
+ * hgpu_migration_get() - take a migration, waiting for one
+ * @hdev: the GPU
+ *
+ * Context: process context, may sleep; no folio is locked, and the caller has
+ * no migration: those who have one never wait for who waits here.
+ * Return: the migration, for hgpu_migration_put().
+ */
+struct hgpu_migration *hgpu_migration_get(struct hgpu_device *hdev)
+{
+	struct hgpu_migration *m;
+
+	lock_map_acquire(&hgpu_migration_map);
+	wait_event(hdev->pagemap.migrations_wait,
+		   (m = hgpu_migration_tryget(hdev)));
+	return m;
+}
+
+/**
+ * hgpu_migration_put_try() - give the second migration back
+ * @m: from hgpu_migration_tryget(), or NULL
+ */
+void hgpu_migration_put_try(struct hgpu_migration *m)
+{
+	struct hgpu_pagemap *pm;
+
+	if (!m)
+		return;
+	pm = &m->hdev->pagemap;
+	hgpu_stat_add(m->hdev, migrate_core_mm_ns, m->core_ns);
+	spin_lock(&pm->migrations_lock);
+	pm->migrations[m->window] = m;
+	spin_unlock(&pm->migrations_lock);
+	wake_up(&pm->migrations_wait);
+}
+
+/**
+ * hgpu_migration_put() - give a migration back
+ * @m: from hgpu_migration_get()
+ */
+void hgpu_migration_put(struct hgpu_migration *m)
+{
+	hgpu_migration_put_try(m);
+	lock_map_release(&hgpu_migration_map);
+}
+
+/* ---- system pages ---- */
+
+static bool has_policy(struct vm_area_struct *vma)
+{
+#ifdef CONFIG_NUMA
+	return vma && (vma->vm_policy ||
+		       (vma->vm_ops && vma->vm_ops->get_policy));
+#else
+	return false;
+#endif
+}
+
+/*
+ * As large as there is without trying hard, and split: that is faster than
+ * page by page, and gives long runs to map and to copy.
+ */
+static struct page *alloc_run(u32 want, unsigned int *order)
+{
+	gfp_t gfp = (GFP_HIGHUSER_MOVABLE | __GFP_NOWARN | __GFP_NORETRY) &
+		    ~__GFP_RECLAIM;
+	struct page *page;
+
+	for (*order = min(*order, (unsigned int)ilog2(want)); *order;
+	     (*order)--) {
+		page = alloc_pages(gfp, *order);
+		if (page) {
+			split_page(page, *order);
+			return page;
+		}
+	}
+	return alloc_page(GFP_HIGHUSER_MOVABLE);
+}
+
+/**
+ * hgpu_copy_alloc_ram() - system pages to copy to
+ * @m: the migration; its @pages are filled
+ * @vma: where they will be mapped; NULL if that is not known
+ * @addr: likewise
+ * @want: how many, at most HGPU_GRANULE_PAGES
+ *
+ * Context: process context, may sleep and reclaim; folios may be locked.
+ * Return: how many there are, each with one reference.
+ */
+u32 hgpu_copy_alloc_ram(struct hgpu_migration *m, struct vm_area_struct *vma,
+			unsigned long addr, u32 want)
+{
+	unsigned int order = ilog2(HGPU_GRANULE_PAGES);
+	struct page *page;
+	u32 got = 0, i;
+
+	while (got < want) {
+		if (has_policy(vma)) {
+			order = 0;
+			page = alloc_page_vma(GFP_HIGHUSER_MOVABLE, vma,
+					      addr + got * PAGE_SIZE);
+		} else {
+			page = alloc_run(want - got, &order);
+		}
+		if (!page)
+			break;
+		for (i = 0; i < 1u << order; i++)
+			m->pages[got++] = page + i;
+	}
+	return got;
+}
+
+/* ---- DMA ---- */
+
+static bool to_vram(const struct hgpu_migration *m)
+{
+	return m->dir == DMA_TO_DEVICE;
+}
+
+/* The system page of entry @i, or NULL: a hole, or not migrating. */
+static struct page *system_page(const struct hgpu_migration *m, u32 i)
+{
+	if (!m->dst[i])
+		return NULL;
+	return migrate_pfn_to_page(to_vram(m) ? m->src[i] : m->dst[i]);
+}
+
+static struct page *device_page(const struct hgpu_migration *m, u32 i)
+{
+	return migrate_pfn_to_page(to_vram(m) ? m->dst[i] : m->src[i]);
+}
+
+/* One entry for each physically contiguous run, not one for each page. */
+static u32 build_sg(struct hgpu_migration *m)
+{
+	struct page *page, *start = NULL;
+	u32 i, len = 0, nents = 0;
+
+	m->nsys = 0;
+	for (i = 0; i < m->npages; i++) {
+		page = system_page(m, i);
+		if (!page)
+			continue;
+		m->nsys++;
+		if (start && page_to_pfn(page) ==
+			     page_to_pfn(start) + (len >> PAGE_SHIFT) &&
+		    len < m->max_run) {
+			len += PAGE_SIZE;
+			continue;
+		}
+		if (start)
+			sg_set_page(&m->sg[nents++], start, len, 0);
+		start = page;
+		len = PAGE_SIZE;
+	}
+	if (start)
+		sg_set_page(&m->sg[nents++], start, len, 0);
+	return nents;
+}
+
+static int map_pages(struct hgpu_migration *m)
+{
+	struct scatterlist *sg;
+	u32 nents, page = 0;
+	int mapped, i;
+
+	nents = build_sg(m);
+	if (!nents)
+		return 0;
+
+	sg_mark_end(&m->sg[nents - 1]);
+	mapped = dma_map_sg(&m->hdev->pdev->dev, m->sg, nents, m->dir);
+	if (mapped <= 0) {
+		sg_unmark_end(&m->sg[nents - 1]);
+		return -EIO;
+	}
+	m->nents = nents;
+
+	for_each_sg(m->sg, sg, mapped, i) {
+		dma_addr_t addr = sg_dma_address(sg);
+		dma_addr_t end = addr + sg_dma_len(sg);
+
+		for (; addr < end; addr += PAGE_SIZE)
+			m->dma[page++] = addr;
+	}
+	return 0;
+}
+
+static void unmap_pages(struct hgpu_migration *m)
+{
+	if (!m->nents)
+		return;
+	dma_unmap_sg(&m->hdev->pdev->dev, m->sg, m->nents, m->dir);
+	sg_unmark_end(&m->sg[m->nents - 1]);
+	m->nents = 0;
+}
+
+/* ---- the job ---- */
+
+/* A copy, or (without @src) a fill with zeroes, that may still grow. */
+struct run {
+	u64 src;
+	u64 dst;
+	u64 bytes;
+};
+
+static void emit_run(struct hgpu_migration *m, struct run *run)
+{
+	if (!run->bytes)
+		return;
+	if (run->src)
+		hgpu_sdma_emit_copy(m->job, run->src, run->dst, run->bytes);
+	else
+		hgpu_sdma_emit_fill(m->job, run->dst, 0, run->bytes);
+	run->bytes = 0;
+}
+
+static void emit_page(struct hgpu_migration *m, struct run *run, u64 src,
+		      u64 dst)
+{
+	if (run->bytes && dst == run->dst + run->bytes && !src == !run->src &&
+	    (!src || src == run->src + run->bytes)) {
+		run->bytes += PAGE_SIZE;
+		return;
+	}
+	emit_run(m, run);
+	*run = (struct run) { src, dst, PAGE_SIZE };
+}
+
+static void emit_job(struct hgpu_migration *m)
+{
+	u64 window = hgpu_gart_window_addr(m->hdev, m->window);
+	struct run run = { };
+	u32 i, holes = 0;
+
+	if (m->nsys)
+		hgpu_sdma_emit_gart_window(m->job, m->window, m->dma, m->nsys,
+					   to_vram(m) ? HGPU_GART_READ :
+							HGPU_GART_WRITE);
+	for (i = 0; i < m->npages; i++) {
+		u64 vram, sys = 0;
+
+		if (!m->dst[i])
+			continue;
+		vram = hgpu_vram_mc_addr(m->hdev,
+					 hgpu_page_vram_offset(m->hdev,
+							       device_page(m, i)));
+		if (system_page(m, i)) {
+			sys = window;
+			window += PAGE_SIZE;
+		} else {
+			holes++;
+		}
+		if (to_vram(m))
+			emit_page(m, &run, sys, vram);
+		else
+			emit_page(m, &run, vram, sys);
+	}
+	emit_run(m, &run);
+	hgpu_stat_add(m->hdev, holes_filled, holes);
+}
+
+/**
+ * hgpu_copy_prepare() - allocate what a copy needs
+ * @m: the migration
+ *
+ * Context: process context, may sleep; no folio is locked.
+ * Return: 0, -ENOMEM, -ENODEV.
+ */
+int hgpu_copy_prepare(struct hgpu_migration *m)
+{
+	struct hgpu_sdma_job *job;
+
+	job = hgpu_sdma_job_alloc(m->hdev, HGPU_COPY_JOB_DW);
+	if (IS_ERR(job))
+		return PTR_ERR(job);
+	m->job = job;
+	return 0;
+}
+
+/**
+ * hgpu_copy_cancel() - undo hgpu_copy_prepare() when there is nothing to copy
+ * @m: the migration
+ */
+void hgpu_copy_cancel(struct hgpu_migration *m)
+{
+	hgpu_sdma_job_free(m->job);
+	m->job = NULL;
+}
+
+/**
+ * hgpu_copy_submit() - start copying
+ * @m: the migration: pages with a @dst are copied to it
+ * @dir: DMA_TO_DEVICE for VRAM, DMA_FROM_DEVICE for system memory
+ *
+ * Context: process context, after hgpu_copy_prepare(); folios are locked.
+ * Return: 0; hgpu_copy_wait() must follow. Or -EIO: the pages cannot be
+ * DMA-mapped, nothing has started, @dst is as it was.
+ */
+int hgpu_copy_submit(struct hgpu_migration *m, enum dma_data_direction dir)
+{
+	u64 t0 = local_clock();
+	int err;
+
+	m->dir = dir;
+	err = map_pages(m);
+	m->core_ns += local_clock() - t0;
+	if (err) {
+		hgpu_copy_cancel(m);
+		return err;
+	}
+	emit_job(m);
+	m->fence = hgpu_sdma_job_submit(m->job);
+	m->job = NULL;
+	return 0;
+}
+
+/*
+ * The engine failed, but VRAM still has the bytes: fetch them through BAR 0.
+ * All or nothing.
+ */
+static int rescue_pages(struct hgpu_migration *m)
+{
+	struct hgpu_vram *vram = &m->hdev->vram;
+	u64 offset;
+	void *dst;
+	u32 i;
+
+	if (!vram->io || hgpu_device_gone(m->hdev))
+		return -ENODEV;
+
+	for (i = 0; i < m->npages; i++) {
+		if (!m->dst[i])
+			continue;
+		offset = hgpu_page_vram_offset(m->hdev, device_page(m, i));
+		if (offset + PAGE_SIZE > vram->visible)
+			return -EIO;
+		dst = kmap_local_page(system_page(m, i));
+		memcpy_fromio(dst, vram->io + offset, PAGE_SIZE);
+		kunmap_local(dst);
+	}
+	return 0;
+}
+
+/**
+ * hgpu_copy_wait() - wait until the bytes are where they shall be
+ * @m: the migration, after hgpu_copy_submit()
+ *
+ * Context: process context, may sleep.
+ * Return: 0: all of them are there, and visible to the CPU. Otherwise the
+ * job's error, and none may be relied upon.
+ */
+int hgpu_copy_wait(struct hgpu_migration *m)
+{
+	u64 t0 = local_clock(), t1;
+	int err;
+
+	err = hgpu_fence_wait(m->fence);
+	dma_fence_put(m->fence);
+	m->fence = NULL;
+
+	t1 = local_clock();
+	hgpu_stat_add(m->hdev, migrate_sdma_wait_ns, t1 - t0);
+	unmap_pages(m);
+	m->core_ns += local_clock() - t1;
+
+	if (!err)
+		return 0;
+	drm_err_ratelimited(&m->hdev->drm, "migration to %s: SDMA failed (%d)\n",
+			    to_vram(m) ? "VRAM" : "system memory", err);
+	if (!to_vram(m) && !rescue_pages(m))
+		return 0;
+	return err;
+}
+
+/**
+ * hgpu_copy_drop_dst() - give up: free all destinations
+ * @m: the migration; nothing is being copied
+ */
+void hgpu_copy_drop_dst(struct hgpu_migration *m)
+{
+	struct page *page;
+	u32 i;
+
+	for (i = 0; i < m->npages; i++) {
+		page = migrate_pfn_to_page(m->dst[i]);
+		m->dst[i] = 0;
+		if (!page)
+			continue;
+		unlock_page(page);
+		put_page(page);
+	}
+}

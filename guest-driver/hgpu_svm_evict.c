@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Emptying VRAM without knowing who maps it: for removal of the GPU.
+ *
+ * migrate_device_range() finds pages by pfn, takes them out of every page
+ * table there is (of processes that have closed their files, of children that
+ * never had any) and needs no mmap_lock.
+ */
+#include <drm/drm_print.h>
+
+#include "hgpu_svm_priv.h"
+#include "hgpu_svm_trace.h"
+
+#define HGPU_EVICT_WARN_INTERVAL	(10 * HZ)
+
+/* Bring home what can be locked of a chunk. Returns pages moved or an error. */
+static long evict_chunk(struct hgpu_svm_chunk *chunk)
+{
+	struct hgpu_device *hdev = chunk->hdev;
+	struct hgpu_migration *m;
+	long chosen, moved = 0;
+	u32 i;
+	int err;
+
+	m = hgpu_migration_get(hdev);
+	err = hgpu_copy_prepare(m);
+	if (err)
+		goto out_put;
+
+	m->npages = chunk->npages;
+	err = migrate_device_range(m->src, chunk->pfn, m->npages);
+	if (err) {
+		hgpu_copy_cancel(m);
+		goto out_put;
+	}
+
+	chosen = hgpu_svm_choose_ram(m, NULL, NULL);
+	if (chosen <= 0) {
+		hgpu_copy_cancel(m);
+		err = chosen;
+		goto out_finalize;
+	}
+
+	err = hgpu_copy_submit(m, DMA_FROM_DEVICE);
+	if (!err)
+		err = hgpu_copy_wait(m);
+	if (err) {
+		hgpu_copy_drop_dst(m);
+		goto out_finalize;
+	}
+
+	migrate_device_pages(m->src, m->dst, m->npages);
+	for (i = 0; i < m->npages; i++)
+		moved += m->dst[i] && (m->src[i] & MIGRATE_PFN_MIGRATE);
+	hgpu_stat_add(hdev, pages_to_ram, moved);
+
+out_finalize:
+	migrate_device_finalize(m->src, m->dst, m->npages);
+out_put:
+	hgpu_migration_put(m);
+	trace_hgpu_svm_evicted(chunk, moved, err);
+	return err ?: moved;
+}
+
+/* The chunk that has waited longest, with a reference; it goes to the end. */
+static struct hgpu_svm_chunk *next_chunk(struct hgpu_pagemap *pm)
+{
+	struct hgpu_svm_chunk *chunk, *found = NULL;
+
+	spin_lock(&pm->lock);
+	list_for_each_entry(chunk, &pm->chunks, link) {
+		if (!kref_get_unless_zero(&chunk->kref))
+			continue;
+		list_move_tail(&chunk->link, &pm->chunks);
+		found = chunk;
+		break;
+	}
+	spin_unlock(&pm->lock);
+	return found;
+}
+
+void hgpu_svm_evict_all(struct hgpu_device *hdev)
+{
+	struct hgpu_pagemap *pm = &hdev->pagemap;
+	unsigned long warn = jiffies + HGPU_EVICT_WARN_INTERVAL;
+	struct hgpu_svm_chunk *chunk;
+	long ret;
+
+	if (!pm->ready)
+		return;
+
+	spin_lock(&pm->lock);
+	pm->closed = true;
+	spin_unlock(&pm->lock);
+
+	for (;;) {
+		hgpu_pagemap_flush(hdev);
+		chunk = next_chunk(pm);
+		if (!chunk && !READ_ONCE(pm->num_chunks))
+			return;
+
+		ret = chunk ? evict_chunk(chunk) : 0;
+		if (chunk)
+			hgpu_chunk_put(chunk);
+		if (ret > 0)
+			continue;
+
+		/*
+		 * Somebody holds the pages for a moment (a CPU fault, a
+		 * migration that had begun), or there is no memory just now.
+		 */
+		if (time_after(jiffies, warn)) {
+			drm_warn(&hdev->drm,
+				 "waiting to empty VRAM: %lu chunks left (%ld)\n",
+				 READ_ONCE(pm->num_chunks), ret);
+			warn = jiffies + HGPU_EVICT_WARN_INTERVAL;
+		}
+		wait_event_timeout(pm->idle, !READ_ONCE(pm->num_chunks), 1);
+	}
+}

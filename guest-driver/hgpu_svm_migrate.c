@@ -1,0 +1,548 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Migration between system memory and VRAM, by granules.
+ *
+ * A granule goes through three steps. Begin: the core collects and locks the
+ * pages, destinations are chosen, the copy is submitted. Wait: the copy's
+ * result is known. End: the core moves what is attached to the pages and maps
+ * them. Nothing is moved before the result is known, so at every point of
+ * failure the bytes are in one place, which is the one that gets mapped.
+ *
+ * Two granules are in flight: while the engine copies one, the CPU begins the
+ * next. VRAM is allocated for a batch of granules before the first folio is
+ * locked, since an allocation may have to evict.
+ */
+#include <drm/drm_print.h>
+#include <linux/pagemap.h>
+#include <linux/rmap.h>
+
+#include "hgpu_svm_priv.h"
+#include "hgpu_svm_trace.h"
+
+#define HGPU_MIGRATE_TRIES	3
+#define HGPU_MIGRATE_BATCH	16	/* granules */
+
+/**
+ * struct granule - one granule of a batch
+ * @start: first address
+ * @end: last address + 1
+ * @chunk: VRAM for it; NULL on the way home
+ */
+struct granule {
+	unsigned long start;
+	unsigned long end;
+	struct hgpu_svm_chunk *chunk;
+};
+
+/* ---- the steps ---- */
+
+static int setup(struct hgpu_migration *m, struct vm_area_struct *vma,
+		 const struct granule *g, unsigned long select,
+		 struct page *fault_page)
+{
+	u64 t0 = local_clock();
+	int err;
+
+	m->npages = (g->end - g->start) >> PAGE_SHIFT;
+	m->vma = (struct migrate_vma) {
+		.vma = vma,
+		.start = g->start,
+		.end = g->end,
+		.src = m->src,
+		.dst = m->dst,
+		.pgmap_owner = m->hdev,
+		.flags = select,
+		.fault_page = fault_page,
+	};
+	err = migrate_vma_setup(&m->vma);
+	m->core_ns += local_clock() - t0;
+	return err;
+}
+
+/* Put back what was collected; @dst has been dropped. */
+static void abandon(struct hgpu_migration *m)
+{
+	u64 t0 = local_clock();
+
+	migrate_vma_finalize(&m->vma);
+	m->core_ns += local_clock() - t0;
+}
+
+/* Wait and end. Returns the pages that have moved, or the copy's error. */
+static long finish(struct hgpu_migration *m)
+{
+	long moved = 0, offered = 0;
+	u64 t0;
+	u32 i;
+	int err;
+
+	err = hgpu_copy_wait(m);
+	t0 = local_clock();
+	if (err)
+		hgpu_copy_drop_dst(m);
+	else
+		migrate_vma_pages(&m->vma);
+	for (i = 0; i < m->npages; i++) {
+		if (!m->dst[i])
+			continue;
+		offered++;
+		moved += !!(m->src[i] & MIGRATE_PFN_MIGRATE);
+	}
+	migrate_vma_finalize(&m->vma);
+	m->core_ns += local_clock() - t0;
+
+	hgpu_stat_add(m->hdev, pages_not_migrated, offered - moved);
+	if (m->dir == DMA_TO_DEVICE)
+		hgpu_stat_add(m->hdev, pages_to_vram, moved);
+	else
+		hgpu_stat_add(m->hdev, pages_to_ram, moved);
+	trace_hgpu_svm_migrated(m->hdev, m->vma.start, m->npages, moved, m->dir,
+				err);
+	return err ?: moved;
+}
+
+/* ---- to VRAM ---- */
+
+/*
+ * Can this page become device-private? Only anonymous memory can; KSM compares
+ * its pages by reading them.
+ */
+static bool can_leave_ram(struct page *page)
+{
+	return !page || (PageAnon(page) && !PageKsm(page));
+}
+
+/* Choose a place in the chunk for everything that can move. */
+static u32 choose_vram(struct hgpu_migration *m, struct hgpu_svm_chunk *chunk)
+{
+	unsigned long va = m->vma.start >> PAGE_SHIFT;
+	struct page *page;
+	u32 i, chosen = 0;
+
+	for (i = 0; i < m->npages; i++) {
+		m->dst[i] = 0;
+		if (!(m->src[i] & MIGRATE_PFN_MIGRATE) ||
+		    !can_leave_ram(migrate_pfn_to_page(m->src[i])))
+			continue;
+		page = hgpu_chunk_take_page(chunk, va + i - chunk->va);
+		if (!page)
+			continue;
+		m->dst[i] = migrate_pfn(page_to_pfn(page));
+		chosen++;
+	}
+	return chosen;
+}
+
+/* Returns the pages that are on their way; 0: none, nothing to finish. */
+static long begin_to_vram(struct hgpu_migration *m, struct vm_area_struct *vma,
+			  const struct granule *g)
+{
+	unsigned int try;
+	u32 chosen;
+	int err;
+
+	err = hgpu_copy_prepare(m);
+	if (err)
+		return err;
+
+	for (try = 0; try < HGPU_MIGRATE_TRIES; try++) {
+		err = setup(m, vma, g, MIGRATE_VMA_SELECT_SYSTEM, NULL);
+		if (err || m->vma.cpages)
+			break;
+	}
+	if (err || !m->vma.cpages) {
+		hgpu_copy_cancel(m);
+		return err;
+	}
+
+	chosen = choose_vram(m, g->chunk);
+	if (!chosen) {
+		hgpu_copy_cancel(m);
+		abandon(m);
+		return 0;
+	}
+
+	err = hgpu_copy_submit(m, DMA_TO_DEVICE);
+	if (err) {
+		hgpu_copy_drop_dst(m);
+		abandon(m);
+		return err;
+	}
+	return chosen;
+}
+
+/* ---- to system memory ---- */
+
+/* The core offers holes, too. */
+static bool is_device_entry(const struct hgpu_migration *m, u32 i)
+{
+	struct page *page = migrate_pfn_to_page(m->src[i]);
+
+	return (m->src[i] & MIGRATE_PFN_MIGRATE) && page &&
+	       hgpu_page_is_ours(m->hdev, page);
+}
+
+/**
+ * hgpu_svm_choose_ram() - choose a system page for every device page
+ * @m: the migration: @src is set, @dst is filled
+ * @vma: where they will be mapped, or NULL
+ * @fault_page: should there not be enough, this one gets one; or NULL
+ *
+ * Context: process context, may sleep and reclaim; the pages are locked.
+ * Return: how many; 0 if there is no device page; -ENOMEM.
+ */
+long hgpu_svm_choose_ram(struct hgpu_migration *m, struct vm_area_struct *vma,
+			 struct page *fault_page)
+{
+	u32 i, want = 0, got, chosen = 0, fault = U32_MAX;
+
+	for (i = 0; i < m->npages; i++) {
+		m->dst[i] = 0;
+		if (!is_device_entry(m, i))
+			continue;
+		want++;
+		if (fault_page && migrate_pfn_to_page(m->src[i]) == fault_page)
+			fault = i;
+	}
+	if (!want)
+		return 0;
+
+	got = hgpu_copy_alloc_ram(m, vma, vma ? m->vma.start : 0, want);
+	if (!got)
+		return -ENOMEM;
+	for (i = 0; i < m->npages && chosen < got; i++) {
+		if (!is_device_entry(m, i))
+			continue;
+		/* Keep the last page for the one that must not be left out. */
+		if (got < want && fault < m->npages && i < fault &&
+		    chosen + 1 == got)
+			continue;
+		__folio_set_locked(page_folio(m->pages[chosen]));
+		m->dst[i] = migrate_pfn(page_to_pfn(m->pages[chosen++]));
+	}
+	while (got > chosen)
+		__free_page(m->pages[--got]);
+	return chosen;
+}
+
+static long begin_to_ram(struct hgpu_migration *m, struct vm_area_struct *vma,
+			 const struct granule *g, struct page *fault_page)
+{
+	long chosen;
+	int err;
+
+	err = hgpu_copy_prepare(m);
+	if (err)
+		return err;
+
+	err = setup(m, vma, g, MIGRATE_VMA_SELECT_DEVICE_PRIVATE, fault_page);
+	if (err || !m->vma.cpages) {
+		hgpu_copy_cancel(m);
+		return err;
+	}
+
+	chosen = hgpu_svm_choose_ram(m, vma, fault_page);
+	if (chosen <= 0) {
+		hgpu_copy_cancel(m);
+		abandon(m);
+		return chosen;
+	}
+
+	err = hgpu_copy_submit(m, DMA_FROM_DEVICE);
+	if (err) {
+		hgpu_copy_drop_dst(m);
+		abandon(m);
+		return err;
+	}
+	return chosen;
+}
+
+/* ---- the pipeline ---- */
+
+static long begin(struct hgpu_migration *m, struct vm_area_struct *vma,
+		  const struct granule *g)
+{
+	return g->chunk ? begin_to_vram(m, vma, g) :
+			  begin_to_ram(m, vma, g, NULL);
+}
+
+/*
+ * Migrate a batch, two granules in flight if the second migration is free.
+ * Returns the first error; what could be moved has been.
+ */
+static int run_batch(struct hgpu_device *hdev, struct vm_area_struct *vma,
+		     const struct granule *g, unsigned int n)
+{
+	struct hgpu_migration *first, *second, *cur, *busy = NULL;
+	int err = 0;
+	long ret;
+
+	first = hgpu_migration_get(hdev);
+	second = n > 1 ? hgpu_migration_tryget(hdev) : NULL;
+
+	for (cur = first; n--; g++) {
+		if (busy == cur) {
+			/* Only one: not in flight at the same time. */
+			ret = finish(busy);
+			busy = NULL;
+			if (ret < 0 && !err)
+				err = ret;
+		}
+		ret = begin(cur, vma, g);
+		if (ret < 0 && !err)
+			err = ret;
+		if (ret <= 0)
+			continue;
+		if (busy) {
+			ret = finish(busy);
+			if (ret < 0 && !err)
+				err = ret;
+		}
+		busy = cur;
+		if (second)
+			cur = cur == first ? second : first;
+		cond_resched();
+	}
+	if (busy) {
+		ret = finish(busy);
+		if (ret < 0 && !err)
+			err = ret;
+	}
+
+	hgpu_migration_put_try(second);
+	hgpu_migration_put(first);
+	return err;
+}
+
+static unsigned long granule_end(unsigned long addr, unsigned long end,
+				 u32 granule_pages)
+{
+	unsigned long size = (unsigned long)granule_pages << PAGE_SHIFT;
+
+	return min(end, ALIGN_DOWN(addr, size) + size);
+}
+
+/**
+ * hgpu_svm_migrate_to_vram() - move memory to VRAM
+ * @svms: the process's
+ * @hdev: the GPU
+ * @vma: covers the addresses
+ * @start: first address, page-aligned
+ * @end: last address + 1
+ * @granule_pages: pages of a granule, a power of two, at most
+ *	HGPU_GRANULE_PAGES
+ *
+ * Pages that cannot be moved (of files, pinned, locked by others) stay where
+ * they are; that is no error.
+ *
+ * Context: process context, may sleep; mmap_lock (read) and &hgpu_svms.lock
+ * are held, no folio lock.
+ * Return: 0; -ENOSPC when VRAM is full; -ENOMEM, -EIO or the SDMA job's error:
+ * whatever has not been moved is in system memory.
+ */
+int hgpu_svm_migrate_to_vram(struct hgpu_svms *svms, struct hgpu_device *hdev,
+			     struct vm_area_struct *vma, unsigned long start,
+			     unsigned long end, u32 granule_pages)
+{
+	struct granule g[HGPU_MIGRATE_BATCH];
+	u64 t0 = local_clock();
+	int err = 0, ret;
+
+	lockdep_assert_held(&svms->lock);
+	mmap_assert_locked(svms->mm);
+
+	/* What the core refuses, or what has no anonymous page. */
+	if (is_vm_hugetlb_page(vma) || vma_is_dax(vma) ||
+	    (vma->vm_flags & (VM_SPECIAL | VM_SHARED)))
+		return 0;
+
+	while (start < end && !err) {
+		unsigned int i, n;
+
+		for (n = 0; n < HGPU_MIGRATE_BATCH && start < end; n++) {
+			g[n].start = start;
+			g[n].end = granule_end(start, end, granule_pages);
+			g[n].chunk = hgpu_chunk_get(hdev, svms,
+						    start >> PAGE_SHIFT,
+						    (g[n].end - start) >> PAGE_SHIFT);
+			if (IS_ERR(g[n].chunk)) {
+				err = PTR_ERR(g[n].chunk);
+				if (err == -ENOSPC)
+					hgpu_stat_inc(hdev, vram_full);
+				break;
+			}
+			start = g[n].end;
+		}
+		if (n) {
+			ret = run_batch(hdev, vma, g, n);
+			if (ret && !err)
+				err = ret;
+		}
+		for (i = 0; i < n; i++)
+			hgpu_chunk_put(g[i].chunk);
+		if (fatal_signal_pending(current))
+			break;
+	}
+	hgpu_stat_add(hdev, migrate_ns, local_clock() - t0);
+	return err;
+}
+
+/**
+ * hgpu_svm_migrate_home() - move a GPU's pages to system memory
+ * @hdev: the GPU
+ * @vma: covers the addresses
+ * @start: first address, page-aligned
+ * @end: last address + 1
+ *
+ * Context: process context, may sleep; mmap_lock (read) is held, no folio lock.
+ * Return: 0, -ENOMEM, -EIO or the SDMA job's error: whatever has not been moved
+ * is in VRAM.
+ */
+int hgpu_svm_migrate_home(struct hgpu_device *hdev, struct vm_area_struct *vma,
+			  unsigned long start, unsigned long end)
+{
+	struct granule g[HGPU_MIGRATE_BATCH];
+	u64 t0 = local_clock();
+	unsigned int n;
+	int err = 0;
+
+	mmap_assert_locked(vma->vm_mm);
+
+	if (!READ_ONCE(hdev->pagemap.num_chunks) || is_vm_hugetlb_page(vma) ||
+	    vma_is_dax(vma) || (vma->vm_flags & (VM_SPECIAL | VM_SHARED)))
+		return 0;
+
+	while (start < end && !err) {
+		for (n = 0; n < HGPU_MIGRATE_BATCH && start < end; n++) {
+			g[n] = (struct granule) {
+				.start = start,
+				.end = granule_end(start, end,
+						   HGPU_GRANULE_PAGES),
+			};
+			start = g[n].end;
+		}
+		err = run_batch(hdev, vma, g, n);
+		if (fatal_signal_pending(current))
+			break;
+	}
+	hgpu_stat_add(hdev, migrate_ns, local_clock() - t0);
+	return err;
+}
+
+/**
+ * hgpu_svm_leave_gpus() - have memory on no GPU but one
+ * @svms: the process's
+ * @gpu: index of the one, or -1 for none
+ * @vma: covers the addresses
+ * @start: first address, page-aligned
+ * @end: last address + 1
+ *
+ * Context: as hgpu_svm_migrate_home(); &hgpu_svms.lock is held.
+ * Return: 0 or the first error of hgpu_svm_migrate_home().
+ */
+int hgpu_svm_leave_gpus(struct hgpu_svms *svms, int gpu,
+			struct vm_area_struct *vma, unsigned long start,
+			unsigned long end)
+{
+	int i, ret, err = 0;
+
+	lockdep_assert_held(&svms->lock);
+
+	for (i = 0; i < HGPU_SVM_MAX_GPUS; i++) {
+		if (i == gpu || !svms->gpus[i].hdev)
+			continue;
+		ret = hgpu_svm_migrate_home(svms->gpus[i].hdev, vma, start,
+					    end);
+		if (ret && !err)
+			err = ret;
+	}
+	return err;
+}
+
+/* ---- CPU faults ---- */
+
+/* The chunk's addresses, as they are where the fault is, within the VMA. */
+static struct granule fault_granule(struct vm_fault *vmf,
+				    struct hgpu_svm_chunk *chunk)
+{
+	unsigned long addr = vmf->address & PAGE_MASK;
+	unsigned long before = (page_to_pfn(vmf->page) - chunk->pfn) << PAGE_SHIFT;
+	unsigned long after = ((unsigned long)chunk->npages << PAGE_SHIFT) - before;
+
+	return (struct granule) {
+		.start = addr - min(before, addr - vmf->vma->vm_start),
+		.end = addr + min(after, vmf->vma->vm_end - addr),
+	};
+}
+
+/*
+ * Once. 1: the page that faulted has come home. 0: it has not, others were
+ * faster, or hold it for a moment. Otherwise why it cannot be had.
+ */
+static int bring_home(struct hgpu_migration *m, struct vm_fault *vmf,
+		      const struct granule *g)
+{
+	u32 i = ((vmf->address & PAGE_MASK) - g->start) >> PAGE_SHIFT;
+	bool offered;
+	long ret;
+
+	ret = begin_to_ram(m, vmf->vma, g, vmf->page);
+	if (ret <= 0)
+		return ret;
+	offered = m->dst[i];
+	ret = finish(m);
+	if (!offered)
+		return 0;
+	if (ret < 0)
+		return ret;
+	return m->dst[i] && (m->src[i] & MIGRATE_PFN_MIGRATE);
+}
+
+/**
+ * hgpu_svm_migrate_to_ram() - the CPU has touched a page in VRAM
+ * @vmf: the fault
+ *
+ * The chunk is found through the page, never through the address or the
+ * process: the fault may be a forked child's, or behind an mremap(). The
+ * granule around the page comes home with it.
+ *
+ * Context: page fault; mmap_lock (read) is held, and a reference to the page.
+ * Return: 0 (also when others were faster: the fault is simply taken again);
+ * VM_FAULT_OOM; VM_FAULT_SIGBUS only when this very page cannot be brought.
+ */
+vm_fault_t hgpu_svm_migrate_to_ram(struct vm_fault *vmf)
+{
+	struct hgpu_svm_chunk *chunk = vmf->page->zone_device_data;
+	struct hgpu_device *hdev = chunk->hdev;
+	struct granule g = fault_granule(vmf, chunk);
+	struct hgpu_migration *m;
+	u64 t0 = local_clock();
+	unsigned int try;
+	int ret = 0;
+
+	hgpu_stat_inc(hdev, cpu_faults);
+	trace_hgpu_svm_cpu_fault(hdev, vmf->address, page_to_pfn(vmf->page));
+
+	/*
+	 * Our reference to the page would be in the way of the thread that is
+	 * bringing the granule home: go, and fault again.
+	 */
+	if (test_and_set_bit_lock(HGPU_CHUNK_HOMING, &chunk->flags)) {
+		cond_resched();
+		return 0;
+	}
+
+	m = hgpu_migration_get(hdev);
+	for (try = 0; try < HGPU_MIGRATE_TRIES && !ret; try++)
+		ret = bring_home(m, vmf, &g);
+	hgpu_migration_put(m);
+	clear_bit_unlock(HGPU_CHUNK_HOMING, &chunk->flags);
+
+	hgpu_stat_add(hdev, migrate_ns, local_clock() - t0);
+	if (ret >= 0)
+		return 0;
+	hgpu_stat_inc(hdev, cpu_faults_failed);
+	drm_err_ratelimited(&hdev->drm, "page at %#lx cannot be brought home (%d)\n",
+			    vmf->address, ret);
+	return ret == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
+}

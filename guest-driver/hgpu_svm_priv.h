@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the svm files share among themselves.
+ */
+#ifndef HGPU_SVM_PRIV_H
+#define HGPU_SVM_PRIV_H
+
+#include <linux/interval_tree.h>
+#include <linux/lockdep.h>
+#include <linux/migrate.h>
+#include <linux/mm.h>
+#include <linux/mmu_notifier.h>
+#include <linux/scatterlist.h>
+#include <linux/sched/clock.h>
+
+#include "hgpu_device.h"
+#include "hgpu_gpuvm.h"
+#include "hgpu_svm.h"
+#include "hgpu_svm_plan.h"
+
+extern struct workqueue_struct *hgpu_svm_wq;
+
+/* Ranges (hgpu_svm_range.c) */
+
+#define HGPU_SVM_HOLES	4
+
+/**
+ * struct hgpu_svm_range - a piece of the address space with attributes
+ *
+ * It says nothing about where pages are: CPU and GPU page tables do.
+ *
+ * @svms: whose
+ * @it: first and last page; in &hgpu_svms.ranges, protected by &hgpu_svms.lock
+ * @notifier: the same span in bytes; inserted as long as the range exists
+ * @attrs: protected by &hgpu_svms.lock
+ * @doomed: in a list of ranges about to be freed; protected by &hgpu_svms.lock
+ * @unmap_link: in &hgpu_svms.unmapped
+ * @holes: what munmap() took since then, page numbers; these three are
+ *	protected by &hgpu_svms.notifier_lock
+ * @num_holes: entries of @holes
+ */
+struct hgpu_svm_range {
+	struct hgpu_svms *svms;
+	struct interval_tree_node it;
+	struct mmu_interval_notifier notifier;
+	struct hgpu_svm_attrs attrs;
+	struct list_head doomed;
+	struct list_head unmap_link;
+	struct hgpu_svm_hole holes[HGPU_SVM_HOLES];
+	unsigned int num_holes;
+};
+
+struct hgpu_svm_attrs hgpu_svm_default_attrs(struct hgpu_svms *svms);
+struct hgpu_svm_range *hgpu_svm_range_first(struct hgpu_svms *svms, u64 first,
+					    u64 last);
+struct hgpu_svm_range *hgpu_svm_range_next(struct hgpu_svm_range *range,
+					   u64 first, u64 last);
+bool hgpu_svm_range_has_hole(struct hgpu_svm_range *range, u64 page);
+int hgpu_svm_replace_locked(struct hgpu_svms *svms, u64 first, u64 last,
+			    const struct hgpu_svm_span *spans, unsigned int n);
+struct hgpu_svm_span *hgpu_svm_collect_locked(struct hgpu_svms *svms, u64 first,
+					      u64 last, unsigned int *n);
+void hgpu_svm_settle_unmaps_locked(struct hgpu_svms *svms);
+struct hgpu_svm_range *hgpu_svm_range_create_locked(struct hgpu_svms *svms,
+						    struct vm_area_struct *vma,
+						    u64 page);
+void hgpu_svm_unmap_work(struct work_struct *work);
+void hgpu_svm_ranges_free(struct hgpu_svms *svms);
+
+/* GPU page tables (hgpu_svm_map.c) */
+
+/* Flags of hgpu_svm_map() */
+#define HGPU_SVM_MAP_FAULT	BIT(0)	/* make absent pages present */
+#define HGPU_SVM_MAP_WRITE	BIT(1)	/* ... and writable */
+#define HGPU_SVM_MAP_HOME	BIT(2)	/* ... in system memory */
+
+/**
+ * struct hgpu_svm_mapped - what became of one page
+ * @page: its number, in; U64_MAX for none
+ * @ok: mapped with the access that was asked for
+ * @vram: it is in VRAM
+ * @migratable: it is in system memory, and could move
+ */
+struct hgpu_svm_mapped {
+	u64 page;
+	bool ok;
+	bool vram;
+	bool migratable;
+};
+
+int hgpu_svm_scratch_init(struct hgpu_svms *svms);
+void hgpu_svm_scratch_fini(struct hgpu_svms *svms);
+int hgpu_svm_map(struct hgpu_svms *svms, struct hgpu_svm_range *range,
+		 struct vm_area_struct *vma, unsigned int gpu, u64 first,
+		 u64 last, u32 flags, struct hgpu_svm_mapped *mapped);
+int hgpu_svm_poison(struct hgpu_svms *svms, unsigned int gpu, u64 page);
+void hgpu_svm_unpoison(struct hgpu_svms *svms, unsigned int gpu, u64 page);
+void hgpu_svm_zap_locked(struct hgpu_svms *svms, u64 first, u64 last);
+void hgpu_svm_zap_gpu_locked(struct hgpu_svms *svms, unsigned int gpu,
+			     u64 first, u64 last);
+void hgpu_svm_zap(struct hgpu_svms *svms, u64 first, u64 last);
+u64 hgpu_svm_read_pte(struct hgpu_svms *svms, unsigned int gpu, u64 page);
+
+/* Attributes (hgpu_svm_attr.c) */
+
+int hgpu_svm_gpu_by_id(struct hgpu_svms *svms, u32 gpu_id);
+
+/* Pages that one migration moves, at most */
+static inline u32 hgpu_svm_granule(const struct hgpu_svm_attrs *attrs)
+{
+	return min(1u << min(attrs->granularity, (u8)31),
+		   (u32)HGPU_GRANULE_PAGES);
+}
+
+/* VRAM chunks (hgpu_pagemap.c) */
+
+struct hgpu_svm_chunk *hgpu_chunk_get(struct hgpu_device *hdev,
+				      const void *owner, unsigned long va,
+				      u32 npages);
+void hgpu_chunk_put(struct hgpu_svm_chunk *chunk);
+struct page *hgpu_chunk_take_page(struct hgpu_svm_chunk *chunk, u32 slot);
+
+static inline u64 hgpu_page_vram_offset(struct hgpu_device *hdev,
+					const struct page *page)
+{
+	return (u64)(page_to_pfn(page) - hdev->pagemap.base_pfn) << PAGE_SHIFT;
+}
+
+static inline bool hgpu_page_is_ours(struct hgpu_device *hdev,
+				     const struct page *page)
+{
+	return is_device_private_page(page) &&
+	       page->pgmap == &hdev->pagemap.pgmap;
+}
+
+/* Migration (hgpu_svm_migrate.c, hgpu_svm_copy.c) */
+
+/**
+ * struct hgpu_migration - one granule on its way: "the migrate mutex"
+ *
+ * There is one for each transfer window; whoever has it owns the window and
+ * this memory.
+ *
+ * @hdev: the GPU
+ * @window: transfer window
+ * @vma: core's arguments; src and dst are the arrays below
+ * @job: made before folios are locked, consumed by hgpu_copy_submit()
+ * @fence: of the copy, until hgpu_copy_wait()
+ * @npages: entries of @src and @dst in use
+ * @nsys: entries of @dma: system pages that take part
+ * @nents: entries of @sg, 0 when unmapped
+ * @max_run: bytes that one DMA mapping may have
+ * @dir: of the DMA mapping, hence of the migration
+ * @core_ns: time spent in core mm and DMA mapping
+ * @src: see struct migrate_vma
+ * @dst: see struct migrate_vma
+ * @dma: bus address of each page of the window
+ * @pages: system pages just allocated
+ * @sg: physically contiguous runs of system pages
+ */
+struct hgpu_migration {
+	struct hgpu_device *hdev;
+	unsigned int window;
+	struct migrate_vma vma;
+	struct hgpu_sdma_job *job;
+	struct dma_fence *fence;
+	u32 npages;
+	u32 nsys;
+	u32 nents;
+	u32 max_run;
+	enum dma_data_direction dir;
+	u64 core_ns;
+	unsigned long src[HGPU_GRANULE_PAGES];
+	unsigned long dst[HGPU_GRANULE_PAGES];
+	dma_addr_t dma[HGPU_GRANULE_PAGES];
+	struct page *pages[HGPU_GRANULE_PAGES];
+	struct scatterlist sg[HGPU_GRANULE_PAGES];
+};
+
+int hgpu_migrations_init(struct hgpu_device *hdev);
+void hgpu_migrations_fini(struct hgpu_device *hdev);
+struct hgpu_migration *hgpu_migration_get(struct hgpu_device *hdev);
+struct hgpu_migration *hgpu_migration_tryget(struct hgpu_device *hdev);
+void hgpu_migration_put(struct hgpu_migration *m);
+void hgpu_migration_put_try(struct hgpu_migration *m);
+void hgpu_migration_prime(void);
+void hgpu_migration_unprime(void);
+
+int hgpu_copy_prepare(struct hgpu_migration *m);
+int hgpu_copy_submit(struct hgpu_migration *m, enum dma_data_direction dir);
+int hgpu_copy_wait(struct hgpu_migration *m);
+void hgpu_copy_cancel(struct hgpu_migration *m);
+void hgpu_copy_drop_dst(struct hgpu_migration *m);
+u32 hgpu_copy_alloc_ram(struct hgpu_migration *m, struct vm_area_struct *vma,
+			unsigned long addr, u32 want);
+
+int hgpu_svm_migrate_to_vram(struct hgpu_svms *svms, struct hgpu_device *hdev,
+			     struct vm_area_struct *vma, unsigned long start,
+			     unsigned long end, u32 granule_pages);
+int hgpu_svm_leave_gpus(struct hgpu_svms *svms, int gpu,
+			struct vm_area_struct *vma, unsigned long start,
+			unsigned long end);
+int hgpu_svm_migrate_home(struct hgpu_device *hdev, struct vm_area_struct *vma,
+			  unsigned long start, unsigned long end);
+long hgpu_svm_choose_ram(struct hgpu_migration *m, struct vm_area_struct *vma,
+			 struct page *fault_page);
+vm_fault_t hgpu_svm_migrate_to_ram(struct vm_fault *vmf);
+
+/* Faults (hgpu_svm_fault.c) */
+
+void hgpu_svm_fault_work(struct work_struct *work);
+
+#endif /* HGPU_SVM_PRIV_H */
