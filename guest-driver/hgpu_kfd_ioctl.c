@@ -521,7 +521,7 @@ static long hgpu_kfd_call(struct hgpu_process *process,
  * @cmd: as the caller has it; of its size only the caller's side is believed
  * @arg: the caller's structure
  *
- * Return: 0; -ENOTTY for numbers that KFD does not have; -EINVAL for those
+ * Return: 0; -ENOTTY for what is none of KFD's numbers; -EINVAL for those
  * that this driver does not have; never -EAGAIN or -EINTR, on which the thunk
  * would try again for ever.
  */
@@ -534,7 +534,7 @@ long hgpu_kfd_ioctl(struct hgpu_process *process, unsigned int cmd, unsigned lon
 	unsigned int size;
 	long ret;
 
-	if (nr < AMDKFD_COMMAND_START || nr >= AMDKFD_COMMAND_END)
+	if (_IOC_TYPE(cmd) != AMDKFD_IOCTL_BASE || nr < AMDKFD_COMMAND_START || nr >= AMDKFD_COMMAND_END)
 		return -ENOTTY;
 	desc = &hgpu_kfd_ioctls[array_index_nospec(nr, AMDKFD_COMMAND_END)];
 	if (!desc->fn)
