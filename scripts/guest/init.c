@@ -77,11 +77,17 @@ static void send_u32(enum link_type type, uint32_t value)
 	send_frame(type, &value, sizeof(value));
 }
 
+/*
+ * With a link the host ends the machine when it has read BYE. Powering off here would drop what QEMU has
+ * taken from the port and a slow reader of stdout has not taken from QEMU.
+ */
 static _Noreturn void power_off(void)
 {
 	sync();
-	send_frame(LINK_BYE, NULL, 0);
-	reboot(RB_POWER_OFF);
+	if (link_fd >= 0)
+		send_frame(LINK_BYE, NULL, 0);
+	else
+		reboot(RB_POWER_OFF);
 	for (;;)
 		pause();
 }

@@ -604,8 +604,14 @@ static int parse(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	int nqemu = parse(argc, argv);
-	int status;
+	int nqemu, status;
+
+	/* A closed stdin, stdout or stderr must not become one of our sockets. */
+	while ((status = open("/dev/null", O_RDWR | O_CLOEXEC)) <= 2)
+		if (status < 0)
+			die("/dev/null");
+	close(status);
+	nqemu = parse(argc, argv);
 
 	if (regcomp(&con.report, report_pattern, REG_EXTENDED | REG_NOSUB))
 		die("the pattern of kernel reports");
@@ -614,7 +620,7 @@ int main(int argc, char **argv)
 		if (con.file < 0)
 			die(opt.console_path);
 	}
-	run.in_open = fcntl(0, F_GETFL) >= 0;
+	run.in_open = true;
 	watch_signals();
 	launch(nqemu);
 	status = serve();
