@@ -215,25 +215,34 @@ static int hgpu_sdma_exception_errno(u32 status)
 	}
 }
 
-/* Steps 2 and 3 of recovery, for a device that answers. */
+/*
+ * Steps 2 and 3 of recovery, for a device that answers. Once the ring is stopped
+ * and the interrupts that it left are handled, nobody starts recovery on its
+ * behalf any more; so the reason why this one runs is known for sure.
+ */
 static int hgpu_sdma_reset_ring(struct hgpu_device *hdev,
 				struct hgpu_sdma_job *suspect)
 {
 	struct hgpu_sdma *sdma = &hdev->sdma;
 	u32 status = hgpu_ring_status(hdev, &sdma->ring);
+	u32 exception = FIELD_GET(HGPU_SDMA_CONTEXT_STATUS__EXCEPTION, status);
 	struct hgpu_sdma_job *guilty;
 	unsigned long flags;
+	bool timeout;
 	u32 seqno = 0;
 
 	hgpu_ring_stop(hdev, &sdma->ring);
+	hgpu_ih_drain(hdev);
 	hgpu_sdma_process_fences(hdev);
+	timeout = !sdma->halted;
+	sdma->halted = false;
+	sdma->sched.timeout = msecs_to_jiffies(hgpu_fence_timeout_ms);
 
 	spin_lock_irqsave(&sdma->fence_lock, flags);
 	guilty = list_first_entry_or_null(&sdma->pending, struct hgpu_sdma_job,
 					  link);
-	/* A suspect that made it after all leaves no culprit but a halt does. */
-	if (guilty && (guilty == suspect ||
-		       FIELD_GET(HGPU_SDMA_CONTEXT_STATUS__EXCEPTION, status))) {
+	/* A suspect that made it after all leaves no culprit, a halt does. */
+	if (guilty && (exception || (timeout && guilty == suspect))) {
 		seqno = guilty->seqno;
 		hgpu_sdma_finish_locked(guilty,
 					hgpu_sdma_exception_errno(status));
@@ -277,6 +286,16 @@ static const struct drm_sched_backend_ops hgpu_sdma_sched_ops = {
 	.free_job = hgpu_sdma_free_job,
 };
 
+/*
+ * The device has halted the ring. Recovery now and not after the timeout; which
+ * needs the timeout to be 0, or the end of an earlier job would arm it anew.
+ */
+static void hgpu_sdma_halted(struct hgpu_device *hdev)
+{
+	WRITE_ONCE(hdev->sdma.halted, true);
+	drm_sched_tdr_queue_imm(&hdev->sdma.sched);
+}
+
 /* Entries of the kernel ring's engine; a user queue's are somebody else's. */
 static void hgpu_sdma_interrupt(struct hgpu_device *hdev,
 				const struct hgpu_iv *iv, void *data)
@@ -292,7 +311,7 @@ static void hgpu_sdma_interrupt(struct hgpu_device *hdev,
 	}
 	drm_err(&hdev->drm, "SDMA0: source %u, data %#x %#x %#x\n", iv->src_id,
 		iv->src_data[0], iv->src_data[1], iv->src_data[2]);
-	drm_sched_fault(&sdma->sched);
+	hgpu_sdma_halted(hdev);
 }
 
 /* VMID 0 never retries, so its fault has halted a kernel ring. */
@@ -313,7 +332,7 @@ static void hgpu_sdma_vm_fault(struct hgpu_device *hdev,
 	drm_err(&hdev->drm, "SDMA0: VMID 0 fault at %#llx, flags %#x\n", addr,
 		iv->ring_id);
 	hgpu_sdma_process_fences(hdev);
-	drm_sched_fault(&sdma->sched);
+	hgpu_sdma_halted(hdev);
 }
 
 static void hgpu_sdma_lost(struct hgpu_device *hdev, void *data)
@@ -322,7 +341,7 @@ static void hgpu_sdma_lost(struct hgpu_device *hdev, void *data)
 	/* A halt may be among what was lost. */
 	if (FIELD_GET(HGPU_SDMA_CONTEXT_STATUS__EXCEPTION,
 		      hgpu_ring_status(hdev, &hdev->sdma.ring)))
-		drm_sched_fault(&hdev->sdma.sched);
+		hgpu_sdma_halted(hdev);
 }
 
 static int hgpu_sdma_register(struct hgpu_device *hdev)

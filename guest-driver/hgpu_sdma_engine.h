@@ -61,6 +61,8 @@ struct hgpu_sdma_job;
  * @pending: jobs on the ring, in order
  * @fence_context: of the hardware fences
  * @emitted: seqno of the newest job on the ring
+ * @halted: the device has halted the ring and recovery is on its way; written
+ *	under &hgpu_ih.lock, by recovery when no interrupt can come
  * @dead: the GPU is gone or being torn down: jobs fail at once with -ENODEV
  */
 struct hgpu_sdma {
@@ -77,6 +79,7 @@ struct hgpu_sdma {
 	struct list_head pending;
 	u64 fence_context;
 	u32 emitted;
+	bool halted;
 	bool dead;
 };
 

@@ -18,6 +18,7 @@
  */
 #define HGPU_VRAM_RESERVE_SHIFT	6
 #define HGPU_VRAM_RESERVE_MIN	SZ_1M
+#define HGPU_VRAM_RESERVE_MAX	SZ_256M
 
 static inline struct hgpu_vram *bdev_to_vram(struct ttm_device *bdev)
 {
@@ -187,8 +188,8 @@ static int hgpu_vram_probe(struct hgpu_device *hdev)
 		return -ENODEV;
 	}
 	vram->visible_avail = vram->visible;
-	vram->reserve = max_t(u64, vram->size >> HGPU_VRAM_RESERVE_SHIFT,
-			      HGPU_VRAM_RESERVE_MIN);
+	vram->reserve = clamp_t(u64, vram->size >> HGPU_VRAM_RESERVE_SHIFT,
+				HGPU_VRAM_RESERVE_MIN, HGPU_VRAM_RESERVE_MAX);
 	/* Never more than a quarter of what page tables can be made in. */
 	vram->reserve = min(vram->reserve, vram->visible / 4);
 
