@@ -45,10 +45,14 @@ struct hgpu_svm_fault {
  * struct hgpu_svm_gpu - a GPU of the process
  * @hdev: the GPU; NULL: none at this index
  * @vm: its page tables; NULL until the process has acquired them
+ * @replayed: GPU clock just before parked accesses were last replayed. Those
+ *	that still fault have been reported again since: older reports say
+ *	nothing. Protected by &hgpu_svms.notifier_lock
  */
 struct hgpu_svm_gpu {
 	struct hgpu_device *hdev;
 	struct hgpu_vm *vm;
+	u64 replayed;
 };
 
 /**

@@ -20,7 +20,11 @@
 #include "hgpu_svm_trace.h"
 
 /* Reports carry the low 48 bits of the GPU clock. */
-#define HGPU_CLOCK_MASK	GENMASK_ULL(47, 0)
+static bool reported_since(const struct hgpu_svm_fault *fault, u64 clock)
+{
+	/* Shifted, both wrap alike. */
+	return (s64)((fault->timestamp - clock) << 16) >= 0;
+}
 
 /* ---- enqueue ---- */
 
@@ -49,13 +53,14 @@ static bool queue_fault(struct hgpu_svms *svms,
 
 	spin_lock(&svms->fault_lock);
 	for (i = 0; i < svms->fault_count; i++) {
-		const struct hgpu_svm_fault *f =
+		struct hgpu_svm_fault *f =
 			&svms->faults[(svms->fault_head + i) % HGPU_SVM_FAULTS];
 
-		/* Only the newest report of a denied access counts. */
 		if (f->page == fault->page && f->gpu == fault->gpu &&
-		    f->flags == fault->flags)
+		    f->flags == fault->flags) {
+			f->timestamp = fault->timestamp;
 			goto out_unlock;
+		}
 	}
 	if (svms->fault_count < HGPU_SVM_FAULTS) {
 		i = (svms->fault_head + svms->fault_count) % HGPU_SVM_FAULTS;
@@ -137,12 +142,6 @@ static void drop_denial(struct hgpu_svms *svms, struct hgpu_svm_denial *denial)
 	denial->poisoned = false;
 }
 
-static bool reported_after(const struct hgpu_svm_fault *fault, u64 clock)
-{
-	/* Both wrap at 48 bits. */
-	return (s64)((fault->timestamp - clock) << 16) > 0;
-}
-
 static void deny(struct hgpu_svms *svms, const struct hgpu_svm_fault *fault,
 		 int why)
 {
@@ -155,10 +154,11 @@ static void deny(struct hgpu_svms *svms, const struct hgpu_svm_fault *fault,
 		drop_denial(svms, denial);
 		denial->page = fault->page;
 		denial->gpu = fault->gpu;
-		denial->since = hgpu_gpu_timestamp(hdev) & HGPU_CLOCK_MASK;
+		denial->since = hgpu_gpu_timestamp(hdev);
+		hgpu_svm_replay(svms, fault->gpu);
 		return;
 	}
-	if (denial->poisoned || !reported_after(fault, denial->since))
+	if (denial->poisoned || !reported_since(fault, denial->since))
 		return;
 
 	trace_hgpu_svm_deny(svms->pid, fault, why);
@@ -199,13 +199,19 @@ static void handle_noretry(struct hgpu_svms *svms,
 
 /* ---- accesses that are right ---- */
 
-/* Is there nothing to do any more? A repeat, or a neighbour's fault did it. */
+/* Is there nothing to do any more? */
 static bool is_resolved(struct hgpu_svms *svms,
 			const struct hgpu_svm_fault *fault)
 {
 	u64 need = HGPU_PTE_VALID | HGPU_PTE_READABLE;
-	u64 pte = hgpu_svm_read_pte(svms, fault->gpu, fault->page);
+	u64 pte;
 
+	/* An access that is still parked has been reported again since. */
+	if (!reported_since(fault, svms->gpus[fault->gpu].replayed))
+		return true;
+
+	/* A neighbour's fault has brought this page, too. */
+	pte = hgpu_svm_read_pte(svms, fault->gpu, fault->page);
 	if (fault->flags & HGPU_SVM_FAULT_WRITE)
 		need |= HGPU_PTE_WRITEABLE;
 	return (pte & need) == need;

@@ -365,9 +365,11 @@ static void write_ptes_locked(struct hgpu_svms *svms, unsigned int gpu,
 	if (!is_huge(ptes, first, n) ||
 	    !hgpu_vm_set_huge(vm, first, hgpu_pde_huge(ptes[0])))
 		flush |= hgpu_vm_set(vm, first, n, ptes) != 0;
+	if (when == HGPU_FLUSH_ALWAYS)
+		svms->gpus[gpu].replayed = hgpu_gpu_timestamp(vm->hdev);
 	if (flush)
 		hgpu_vm_flush_tlb(vm);
-	dma_unmap_ptes(svms->gpus[gpu].hdev, old, n);
+	dma_unmap_ptes(vm->hdev, old, n);
 }
 
 /*
@@ -479,6 +481,24 @@ int hgpu_svm_map(struct hgpu_svms *svms, struct hgpu_svm_range *range,
 		cond_resched();
 	}
 	return 0;
+}
+
+/**
+ * hgpu_svm_replay() - have parked accesses walked, and reported, again
+ * @svms: the process's
+ * @gpu: index
+ *
+ * Context: process context, takes &hgpu_svms.notifier_lock.
+ */
+void hgpu_svm_replay(struct hgpu_svms *svms, unsigned int gpu)
+{
+	mutex_lock(&svms->notifier_lock);
+	if (svms->gpus[gpu].vm) {
+		svms->gpus[gpu].replayed =
+			hgpu_gpu_timestamp(svms->gpus[gpu].hdev);
+		hgpu_vm_flush_tlb(svms->gpus[gpu].vm);
+	}
+	mutex_unlock(&svms->notifier_lock);
 }
 
 /**

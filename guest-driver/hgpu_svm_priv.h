@@ -93,6 +93,7 @@ void hgpu_svm_scratch_fini(struct hgpu_svms *svms);
 int hgpu_svm_map(struct hgpu_svms *svms, struct hgpu_svm_range *range,
 		 struct vm_area_struct *vma, unsigned int gpu, u64 first,
 		 u64 last, u32 flags, struct hgpu_svm_mapped *mapped);
+void hgpu_svm_replay(struct hgpu_svms *svms, unsigned int gpu);
 int hgpu_svm_poison(struct hgpu_svms *svms, unsigned int gpu, u64 page);
 void hgpu_svm_unpoison(struct hgpu_svms *svms, unsigned int gpu, u64 page);
 void hgpu_svm_zap_locked(struct hgpu_svms *svms, u64 first, u64 last);
