@@ -99,6 +99,7 @@ static void hgpu_bo_clear_cpu(struct hgpu_bo *bo)
 
 		memset_io(vram->io + offset, 0, n << PAGE_SHIFT);
 	}
+	/* Zero for the GPU before anybody can tell it the address. */
 	wmb();
 }
 

@@ -1,41 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Kernel versions and configurations: here, in Kbuild, and nowhere else.
+ * Kernel versions: here, in Kbuild, and nowhere else.
  *
- * Refuses, at build time and by name, what the driver cannot be built without.
- * CONFIG_DEVICE_PRIVATE is not among these: kernels without it export enough
- * to link, so hgpu_drv.c refuses when the module is loaded.
+ * Kbuild refuses kernels that the driver cannot be built against.
+ * CONFIG_DEVICE_PRIVATE is another matter: kernels without it export enough to
+ * link, so hgpu_drv.c refuses when the module is loaded.
  */
 #ifndef HGPU_COMPAT_H
 #define HGPU_COMPAT_H
 
-#include <linux/kconfig.h>
 #include <linux/version.h>
-
-#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
-#error "hmm_gpu needs Linux 6.12 or newer, and these kernel headers are older"
-#endif
-#if !IS_ENABLED(CONFIG_HMM_MIRROR)
-#error "hmm_gpu needs a kernel with CONFIG_HMM_MIRROR, which this one has off"
-#endif
-#if !IS_ENABLED(CONFIG_MMU_NOTIFIER)
-#error "hmm_gpu needs a kernel with CONFIG_MMU_NOTIFIER, which this one has off"
-#endif
-#if !IS_ENABLED(CONFIG_ZONE_DEVICE)
-#error "hmm_gpu needs a kernel with CONFIG_ZONE_DEVICE, which this one has off"
-#endif
-#if !IS_ENABLED(CONFIG_DRM)
-#error "hmm_gpu needs a kernel with CONFIG_DRM, which this one has off"
-#endif
-#if !IS_ENABLED(CONFIG_DRM_TTM)
-#error "hmm_gpu needs a kernel with CONFIG_DRM_TTM (any driver that uses it selects it), which this one has off"
-#endif
-#if !IS_ENABLED(CONFIG_DRM_SCHED)
-#error "hmm_gpu needs a kernel with CONFIG_DRM_SCHED (any driver that uses it selects it), which this one has off"
-#endif
-#if !IS_ENABLED(CONFIG_DRM_BUDDY)
-#error "hmm_gpu needs a kernel with CONFIG_DRM_BUDDY (any driver that uses it selects it), which this one has off"
-#endif
 
 /* The buddy allocator was DRM's before it was all GPU drivers'. */
 #if __has_include(<linux/gpu_buddy.h>)

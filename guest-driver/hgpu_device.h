@@ -115,6 +115,7 @@ static inline void hgpu_wreg(struct hgpu_device *hdev, u32 offset, u32 value)
  * Asks the ID register unless the answer is known; remembers.
  *
  * Context: any, while the PCI device is bound.
+ * Return: true if so.
  */
 bool hgpu_device_gone(struct hgpu_device *hdev);
 
@@ -122,8 +123,10 @@ bool hgpu_device_gone(struct hgpu_device *hdev);
  * hgpu_device_removing() - is the GPU on its way out?
  * @hdev: the GPU
  *
- * Context: any. True from the start of removal on, and when it is gone: no new
- * queue, fault or range may be started. Migration to RAM goes on.
+ * No new queue, fault or range may be started then. Migration to RAM goes on.
+ *
+ * Context: any.
+ * Return: true from the start of removal on, and when it is gone.
  */
 static inline bool hgpu_device_removing(const struct hgpu_device *hdev)
 {

@@ -10,10 +10,9 @@ struct file;
  * hgpu_drm_file_is_ours() - is this an open file of one of our DRM nodes?
  * @file: any file
  *
- * If so its private_data is a struct drm_file, and to_hgpu() of that one's
- * minor's device is the GPU.
- *
  * Context: any.
+ * Return: true if its private_data is a struct drm_file whose minor's device
+ * is a GPU of this driver.
  */
 bool hgpu_drm_file_is_ours(const struct file *file);
 

@@ -14,7 +14,7 @@
  * Not 0, so that a null pointer or an offset mistaken for an address faults;
  * far below the FB aperture.
  */
-#define HGPU_GART_BASE		(1ULL << 32)
+#define HGPU_GART_BASE		BIT_ULL(32)
 #define HGPU_GART_PAGES		((u32)(HGPU_GART_SIZE >> HGPU_PAGE_SHIFT))
 #define HGPU_GART_FLUSH_US	100000
 

@@ -106,6 +106,8 @@ void hgpu_gart_unbind(struct hgpu_device *hdev, u64 gpu_addr, u32 npages);
  * hgpu_gart_window_addr() - VMID 0 address of a transfer window
  * @hdev: the GPU
  * @window: below HGPU_GART_WINDOWS
+ *
+ * Return: the address.
  */
 u64 hgpu_gart_window_addr(struct hgpu_device *hdev, unsigned int window);
 
@@ -113,6 +115,8 @@ u64 hgpu_gart_window_addr(struct hgpu_device *hdev, unsigned int window);
  * hgpu_gart_window_pte_addr() - VMID 0 address of a transfer window's PTEs
  * @hdev: the GPU
  * @window: below HGPU_GART_WINDOWS
+ *
+ * Return: the address.
  */
 u64 hgpu_gart_window_pte_addr(struct hgpu_device *hdev, unsigned int window);
 

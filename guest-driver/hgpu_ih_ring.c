@@ -120,6 +120,7 @@ static void hgpu_ih_overflow_locked(struct hgpu_device *hdev, u32 wptr)
 	hgpu_wreg(hdev, HGPU_IH_RB_CNTL, hgpu_rreg(hdev, HGPU_IH_RB_CNTL) |
 		  HGPU_IH_RB_CNTL__WPTR_OVERFLOW_CLEAR);
 
+	/* Pairs with the release in hgpu_ih_on_lost(). */
 	lost = smp_load_acquire(&ih->lost);
 	if (lost)
 		lost(hdev, ih->lost_data);
@@ -222,6 +223,7 @@ void hgpu_ih_hw_init(struct hgpu_device *hdev)
 	/* Enabling makes both pointers 0. */
 	ih->rptr = 0;
 	WRITE_ONCE(*ih->wptr, 0);
+	/* Before the device can write its own. */
 	wmb();
 	hgpu_wreg(hdev, HGPU_IH_RB_CNTL, cntl);
 	hgpu_wreg(hdev, HGPU_IH_RB_CNTL, cntl | HGPU_IH_RB_CNTL__RB_ENABLE);

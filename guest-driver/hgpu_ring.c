@@ -99,6 +99,7 @@ int hgpu_ring_start(struct hgpu_device *hdev, struct hgpu_ring *ring)
 	ring->wptr = 0;
 	ring->staged = 0;
 	WRITE_ONCE(*rptr, 0);
+	/* Before the device can write its own. */
 	wmb();
 
 	hgpu_wreg(hdev, base + HGPU_SDMA_RB_CNTL, 0);

@@ -30,10 +30,7 @@ void hgpu_sdma_slot_put(struct hgpu_device *hdev, unsigned int slot)
 	struct hgpu_sdma *sdma = &hdev->sdma;
 
 	set_bit(slot, &sdma->ib_free);
-	/* The bit before the look at the queue; pairs with wait_event(). */
-	smp_mb__after_atomic();
-	if (waitqueue_active(&sdma->ib_wait))
-		wake_up_all(&sdma->ib_wait);
+	wake_up_all(&sdma->ib_wait);
 }
 
 struct hgpu_sdma_job *hgpu_sdma_job_alloc(struct hgpu_device *hdev, u32 ndw)

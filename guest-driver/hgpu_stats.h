@@ -57,7 +57,7 @@
 	COUNTER(queues_created)						\
 	COUNTER(queues_destroyed)
 
-/**
+/*
  * struct hgpu_stats - the counters of one GPU
  *
  * Monotonic; times are nanoseconds. Each is updated alone, so a reader may

@@ -139,8 +139,10 @@ static inline struct hgpu_bo *hgpu_bo_get(struct hgpu_bo *bo)
 void hgpu_bo_put(struct hgpu_bo *bo);
 
 /**
- * hgpu_bo_size() - bytes, whole pages
+ * hgpu_bo_size() - how big is it?
  * @bo: the buffer
+ *
+ * Return: bytes, whole pages.
  */
 static inline u64 hgpu_bo_size(const struct hgpu_bo *bo)
 {
@@ -204,6 +206,8 @@ void hgpu_bo_kunmap(struct hgpu_bo *bo, struct iosys_map *map);
 /**
  * hgpu_bo_mmap_offset() - what a process passes to mmap() of the DRM file
  * @bo: the buffer
+ *
+ * Return: the offset, bytes.
  */
 u64 hgpu_bo_mmap_offset(const struct hgpu_bo *bo);
 
@@ -219,16 +223,19 @@ int hgpu_bo_allow_mmap(struct hgpu_bo *bo, struct drm_file *file);
 void hgpu_bo_revoke_mmap(struct hgpu_bo *bo, struct drm_file *file);
 
 /**
- * hgpu_vram_size() - all VRAM, bytes
+ * hgpu_vram_size() - all VRAM
  * @hdev: the GPU
+ *
+ * Return: bytes.
  */
 u64 hgpu_vram_size(struct hgpu_device *hdev);
 
 /**
- * hgpu_vram_used() - VRAM in use, bytes
+ * hgpu_vram_used() - VRAM in use
  * @hdev: the GPU
  *
- * Context: any; a snapshot.
+ * Context: any.
+ * Return: bytes, a snapshot.
  */
 u64 hgpu_vram_used(struct hgpu_device *hdev);
 
@@ -236,6 +243,8 @@ u64 hgpu_vram_used(struct hgpu_device *hdev);
  * hgpu_vram_mc_addr() - VMID 0 address of a byte of VRAM
  * @hdev: the GPU
  * @offset: byte offset in VRAM
+ *
+ * Return: the address.
  */
 u64 hgpu_vram_mc_addr(struct hgpu_device *hdev, u64 offset);
 

@@ -36,6 +36,8 @@ u64 hgpu_vram_res_page(struct hgpu_vram *vram, struct ttm_resource *res,
  * hgpu_vram_res_visible() - does the CPU reach all of a resource?
  * @vram: the VRAM
  * @res: a resource of the manager
+ *
+ * Return: true if so.
  */
 bool hgpu_vram_res_visible(const struct hgpu_vram *vram,
 			   struct ttm_resource *res);
