@@ -273,6 +273,8 @@ static void get_attr_gives_defaults_and_what_was_set(void)
 	expect_int(access.type, ==, KFD_IOCTL_SVM_ATTR_ACCESS);	/* XNACK on */
 
 	expect_int(svm_set_attr(&gpu, buf, 2 * MIB, 2, set), ==, 0);
+	set[0].value = 7;
+	expect_int(svm_set_attr(&gpu, buf + 2 * MIB, 2 * MIB, 1, set), ==, 0);
 	expect_int(svm_get(&gpu, buf, 2 * MIB, KFD_IOCTL_SVM_ATTR_GRANULARITY), ==, 5);
 	expect_int(svm_get(&gpu, buf, 2 * MIB, KFD_IOCTL_SVM_ATTR_SET_FLAGS) & KFD_IOCTL_SVM_FLAG_GPU_RO, !=, 0);
 	/* the intersection: the least granularity, the flags that all have */

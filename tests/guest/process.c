@@ -461,7 +461,7 @@ static void illegal_packet_halts_its_queue_alone(void)
 		value_check(buf, PAGE, 0x1000 + i);	/* nothing behind it was executed */
 		queue_destroy(&q);
 	}
-	open_and_work(NULL);
+	tap_join(tap_fork(open_and_work, NULL));
 	queue_destroy(&other);
 }
 

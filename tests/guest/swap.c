@@ -2,7 +2,7 @@
 /*
  * Memory that is swapped out, and a machine that is short of it.
  *
- * RUN: --swap 1G --mem 768M
+ * RUN: --swap 512M --mem 384M
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -103,7 +103,7 @@ static char *hog(size_t *bytes)
 
 static void device_pages_stay_when_ram_is_short(void)
 {
-	size_t bytes = 64 * MIB, hogged;
+	size_t bytes = 32 * MIB, hogged;
 	char *buf = map_anon(bytes);
 
 	pattern_fill(buf, bytes, SEED);
@@ -116,7 +116,7 @@ static void device_pages_stay_when_ram_is_short(void)
 
 static void gpu_works_while_ram_is_short(void)
 {
-	size_t bytes = 32 * MIB, hogged;
+	size_t bytes = 16 * MIB, hogged;
 	char *buf = map_anon(bytes), *copy = map_anon(bytes), *all;
 
 	pattern_fill(buf, bytes, SEED);

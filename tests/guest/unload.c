@@ -9,6 +9,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -155,6 +157,25 @@ static void unload_brings_pages_of_forked_children_home(void)
 	load();
 }
 
+static sigjmp_buf lost;
+
+static void on_bus_error(int signal)
+{
+	siglongjmp(lost, signal);
+}
+
+/* The doorbell's page is gone: a signal, not a write to whatever has the address now. */
+static void ring_the_doorbell_of_a_lost_gpu(void)
+{
+	struct sigaction act = { .sa_handler = on_bus_error };
+
+	sigaction(SIGBUS, &act, NULL);
+	if (!sigsetjmp(lost, 1)) {
+		*q.doorbell = q.wptr;
+		fail("a doorbell without a GPU can still be written");
+	}
+}
+
 static void unbind_takes_the_gpu_from_a_working_process(void)
 {
 	struct kfd_ioctl_destroy_queue_args destroy;
@@ -177,7 +198,7 @@ static void unbind_takes_the_gpu_from_a_working_process(void)
 	error = kfd_ioctl(&gpu, AMDKFD_IOC_DESTROY_QUEUE, &destroy);
 	expect(error == -ENODEV || error == -EINVAL, "DESTROY_QUEUE gave %d", error);
 	expect_int(svm_prefetch(&gpu, buf, MIB, gpu.id), <, 0);
-	*q.doorbell = q.wptr;	/* a page of nothing now; must not hurt */
+	ring_the_doorbell_of_a_lost_gpu();
 	expect_int(write_text(DRIVER "/bind", address), ==, 0);
 	tap_join(tap_fork(works, NULL));
 }
