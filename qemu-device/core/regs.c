@@ -28,6 +28,7 @@ typedef struct HgpuReg {
     uint8_t shift;              /* of the register's bit 0 in the field */
     uint8_t flags;
     uint32_t bits;              /* that exist */
+    uint32_t strobes;           /* of these, the ones that are never stored */
     uint32_t align;             /* a write must be a multiple of this */
     uint32_t reset;
     uint32_t (*read)(const HgpuRegRef *ref);
@@ -444,7 +445,8 @@ static const HgpuReg ih_regs[] = {
               HGPU_IH_RB_CNTL__WPTR_OVERFLOW_ENABLE |
               HGPU_IH_RB_CNTL__ENABLE_INTR | HGPU_IH_RB_CNTL__RPTR_REARM |
               HGPU_IH_RB_CNTL__MC_SPACE |
-              HGPU_IH_RB_CNTL__WPTR_OVERFLOW_CLEAR, AT(HgpuIh, rb_cntl) },
+              HGPU_IH_RB_CNTL__WPTR_OVERFLOW_CLEAR,
+      .strobes = HGPU_IH_RB_CNTL__WPTR_OVERFLOW_CLEAR, AT(HgpuIh, rb_cntl) },
     { .name = "IH_RB_BASE", .offset = IH(RB_BASE), .bits = ALL_BITS,
       .shift = 8, .flags = LOCKED, AT(HgpuIh, rb_base) },
     { .name = "IH_RB_BASE_HI", .offset = IH(RB_BASE_HI), .shift = 40,
@@ -526,6 +528,7 @@ static const HgpuReg engine_regs[] = {
       .reset = HGPU_SDMA_CNTL__TRAP_ENABLE, AT(HgpuSdmaEngine, cntl) },
     { .name = "SDMA_F32_CNTL", .offset = HGPU_SDMA_F32_CNTL,
       .bits = HGPU_SDMA_F32_CNTL__HALT | HGPU_SDMA_F32_CNTL__RESET,
+      .strobes = HGPU_SDMA_F32_CNTL__RESET,
       .write = write_f32_cntl, AT(HgpuSdmaEngine, f32_cntl) },
     { .name = "SDMA_STATUS_REG", .offset = HGPU_SDMA_STATUS_REG, .flags = RO,
       .read = read_sdma_status },
@@ -695,7 +698,9 @@ static uint64_t field_bits(const HgpuBlock *block, uint32_t field)
 
     for (uint32_t i = 0; i < block->nr_regs; i++) {
         if (block->regs[i].width && block->regs[i].field == field) {
-            bits |= (uint64_t)block->regs[i].bits << block->regs[i].shift;
+            bits |= (uint64_t)(block->regs[i].bits &
+                               ~block->regs[i].strobes)
+                    << block->regs[i].shift;
         }
     }
     return bits;
@@ -766,10 +771,5 @@ void hgpu_regs_reset(HgpuGpu *gpu)
 
 const char *hgpu_regs_check(const HgpuGpu *gpu)
 {
-    const char *name = regs_visit((HgpuGpu *)gpu, block_check);
-
-    if (!name && (gpu->s.ih.rb_cntl & HGPU_IH_RB_CNTL__WPTR_OVERFLOW_CLEAR)) {
-        name = "IH_RB_CNTL";
-    }
-    return name;
+    return regs_visit((HgpuGpu *)gpu, block_check);
 }
