@@ -29,7 +29,11 @@ bool hgpu_device_gone(struct hgpu_device *hdev)
 {
 	if (test_bit(HGPU_STATE_GONE, &hdev->state))
 		return true;
-	if (hgpu_rreg(hdev, HGPU_ID) != ~0u)
+	/*
+	 * All ones from a bus that has lost its device; some host bridges, and
+	 * the one that QEMU emulates, give zeroes.
+	 */
+	if (hgpu_rreg(hdev, HGPU_ID) == HGPU_ID_VALUE)
 		return false;
 	set_bit(HGPU_STATE_GONE, &hdev->state);
 	return true;

@@ -95,8 +95,9 @@ static inline struct hgpu_device *to_hgpu(struct drm_device *drm)
 }
 
 /*
- * Registers. A GPU that was pulled out reads all ones and loses writes, so
- * whoever loops on a register bounds the loop and asks hgpu_device_gone().
+ * Registers. A GPU that was pulled out reads all ones or all zeroes and loses
+ * writes, so whoever loops on a register bounds the loop and asks
+ * hgpu_device_gone().
  */
 static inline u32 hgpu_rreg(struct hgpu_device *hdev, u32 offset)
 {
@@ -112,7 +113,7 @@ static inline void hgpu_wreg(struct hgpu_device *hdev, u32 offset, u32 value)
  * hgpu_device_gone() - does the GPU not answer any more?
  * @hdev: the GPU
  *
- * Asks the ID register unless the answer is known; remembers.
+ * Asks the ID register unless it is known to be gone; remembers that.
  *
  * Context: any, while the PCI device is bound.
  * Return: true if so.

@@ -45,7 +45,7 @@ u64 hgpu_gart_window_pte_addr(struct hgpu_device *hdev, unsigned int window)
 
 /*
  * Drops VMID 0's translations and waits until no engine uses one. A GPU that
- * is gone has acknowledged everything: it reads all ones.
+ * is gone uses none.
  */
 static int hgpu_gart_flush_locked(struct hgpu_device *hdev)
 {
@@ -60,7 +60,8 @@ static int hgpu_gart_flush_locked(struct hgpu_device *hdev)
 		  BIT(0) |
 		  HGPU_VM_INVALIDATE_ENG0_REQ__INVALIDATE_L2_PTES |
 		  HGPU_VM_INVALIDATE_ENG0_REQ__INVALIDATE_L1_PTES);
-	err = read_poll_timeout(hgpu_rreg, ack, ack & BIT(0), 10,
+	err = read_poll_timeout(hgpu_rreg, ack,
+				(ack & BIT(0)) || hgpu_device_gone(hdev), 10,
 				HGPU_GART_FLUSH_US, false, hdev,
 				HGPU_VM_INVALIDATE_ENG_ACK(HGPU_INV_ENG_GART));
 	if (err)
