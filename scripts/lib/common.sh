@@ -62,11 +62,20 @@ sync_sources() {
 }
 
 
-# keep_newest N DIR: drop all but the N most recently used entries of a cache directory.
+# keep_newest N DIR [PATTERN]: drop all but the N most recently used entries of a cache directory.
+# An entry is used when its `done` is touched.
 keep_newest() {
-	local old
-	find "$2" -mindepth 1 -maxdepth 1 -type d -printf '%T@ %p\n' 2>/dev/null | sort -rn |
-		tail -n +$(($1 + 1)) | cut -d' ' -f2- | while read -r old; do rm -rf -- "$old"; done
+	local entry
+	find "$2" -mindepth 2 -maxdepth 2 -name 'done' -path "$2/${3-*}/done" -printf '%T@ %h\n' | sort -rn |
+		tail -n +$(($1 + 1)) | cut -d' ' -f2- | while read -r entry; do rm -rf -- "$entry" "$entry-modules"; done
+}
+
+# is_ready DIR [OWN-SOURCE]: DIR was built. What comes from a person's own tree (QEMU_SRC, KERNEL_SRC) is
+# built again by scripts/setup, which looks for changes in that tree; the other scripts take it as it is.
+is_ready() {
+	[ -e "$1/done" ] || return 1
+	[ -z "${2-}" ] || [ -z "${HGPU_LOOK_FOR_CHANGES-}" ] || return 1
+	touch "$1/done"
 }
 
 # with_lock FILE CMD...: one process at a time; says so when it has to wait. Never call it as a

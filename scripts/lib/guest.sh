@@ -10,8 +10,7 @@ guest_initrd() { printf '%s/initrd.cpio\n' "$(guest_dir)"; }
 setup_guest() {
 	local out
 	out=$(guest_dir)
-	[ ! -e "$out/initrd.cpio" ] || return 0
-	with_lock "$HGPU_CACHE/guest/lock" step "guest's init" build_guest "$out"
+	is_ready "$out" || with_lock "$HGPU_CACHE/guest/lock" step "guest's init" build_guest "$out"
 }
 
 build_guest() {
@@ -21,6 +20,7 @@ build_guest() {
 	cc "${cflags[@]}" -static -o "$tmp/init" "$GUEST_SRC/init.c"
 	cc "${cflags[@]}" -o "$tmp/relay" "$GUEST_SRC/relay.c"
 	(cd "$tmp" && echo init | cpio -o -H newc --quiet >initrd.cpio)
+	: >"$tmp/done"
 	rm -rf "$out"
 	mv "$tmp" "$out"
 	keep_newest 4 "$HGPU_CACHE/guest"

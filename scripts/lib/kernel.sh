@@ -32,19 +32,19 @@ setup_kernel() {
 	local variant=$1 dir
 	fetch_kernel
 	dir=$(kernel_dir "$variant")
-	[ -e "$dir/done" ] && [ -z "${KERNEL_SRC-}" ] && return 0
-	with_lock "$HGPU_CACHE/kernel/lock" build_kernel "$variant" "$dir"
+	is_ready "$dir" "${KERNEL_SRC-}" || with_lock "$HGPU_CACHE/kernel/lock" build_kernel "$variant" "$dir"
 }
 
 build_kernel() {
 	local variant=$1 dir=$2
-	[ -e "$dir/done" ] && [ -z "${KERNEL_SRC-}" ] && return 0
+	is_ready "$dir" "${KERNEL_SRC-}" && return 0	# somebody else built it while we waited
 	need_disk 3000
 	seed_kernel "$variant" "$dir"
 	step "kernel ($variant): configure" configure_kernel "$variant" "$dir"
 	step "kernel ($variant): build" make_kernel "$dir"
 	step "kernel ($variant): modules" install_kernel "$dir"
 	: >"$dir/done"
+	keep_newest 3 "$(dirname "$dir")" "*-$variant-*"
 }
 
 # Start from the last build of the same source and variant: after a change of configuration

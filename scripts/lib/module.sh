@@ -15,11 +15,7 @@ setup_module() {
 		warn "there is no guest-driver/Kbuild yet: no module to build"
 		return 0
 	fi
-	if [ -e "$MODULE_OUT/done" ] && [ -z "${KERNEL_SRC-}" ]; then
-		touch "$MODULE_OUT"
-		return 0
-	fi
-	MODULE_OUT=$(with_lock "$(kernel_dir "$1")-modules/lock" build_module "$1")
+	is_ready "$MODULE_OUT" "${KERNEL_SRC-}" || MODULE_OUT=$(with_lock "$(kernel_dir "$1")-modules/lock" build_module "$1")
 }
 
 # Prints where the result is, as build_qemu does.

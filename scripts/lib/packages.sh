@@ -44,16 +44,15 @@ check_release() {
 }
 
 missing_packages() {
-	local p
-	for p; do
-		[ "$(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null)" = installed ] || echo "$p"
-	done
+	dpkg-query -W -f '${Package} ${db:Status-Status}\n' "$@" 2>/dev/null |
+		awk -v want="$*" '
+			$2 == "installed" { have[$1] = 1 }
+			END { n = split(want, w, " "); for (i = 1; i <= n; i++) if (!(w[i] in have)) print w[i] }'
 }
 
 have_meson() {
 	local have
-	have=$(/usr/bin/meson --version 2>/dev/null) &&
-		[ "$(printf '%s\n' 1.5 "$have" | sort -V | head -n 1)" = 1.5 ]
+	have=$(dpkg-query -W -f '${Version}' meson 2>/dev/null) && dpkg --compare-versions "$have" ge 1.5
 }
 
 install_meson() {

@@ -26,23 +26,17 @@ QEMU_FIRMWARE=(-L /usr/share/seabios -L /usr/share/qemu)
 setup_qemu() {
 	fetch_qemu
 	QEMU_OUT=$(qemu_out)
-	if [ -e "$QEMU_OUT/done" ] && [ -z "${QEMU_SRC-}" ]; then
-		touch "$QEMU_OUT"
-		return 0
-	fi
-	QEMU_OUT=$(with_lock "$(qemu_dir)/lock" build_qemu "$(qemu_dir)")
+	is_ready "$QEMU_OUT" "${QEMU_SRC-}" || QEMU_OUT=$(with_lock "$(qemu_dir)/lock" build_qemu "$(qemu_dir)")
 }
 
 # setup_qtest: sets QTEST_OUT, the directory that holds hmm-gpu-test; empty if there is no such test.
 setup_qtest() {
 	QTEST_OUT=$(qtest_out)
 	[ -e "$HGPU_ROOT/tests/qtest/hmm-gpu-test.c" ] || { QTEST_OUT=; return 0; }
-	if [ -e "$QTEST_OUT/done" ] && [ -z "${QEMU_SRC-}" ]; then
-		touch "$QTEST_OUT"
-		return 0
+	if ! is_ready "$QTEST_OUT" "${QEMU_SRC-}"; then
+		fetch_qemu
+		QTEST_OUT=$(with_lock "$(qemu_dir)/lock" build_qtest "$(qemu_dir)")
 	fi
-	fetch_qemu
-	QTEST_OUT=$(with_lock "$(qemu_dir)/lock" build_qtest "$(qemu_dir)")
 }
 
 # Prints where the result is: filed under what was copied, which a clone that is being edited may
@@ -66,11 +60,13 @@ build_qtest() {
 # ready_to_build DIR: patched tree, our sources in it, configured.
 ready_to_build() {
 	local dir=$1
-	if [ ! -e "$dir/tree.done" ]; then
+	if [ ! -e "$dir/done" ]; then
 		need_disk 3000
 		step "QEMU: prepare the tree" prepare_qemu "$dir"
-		: >"$dir/tree.done"
+		: >"$dir/done"
 	fi
+	is_ready "$dir"
+	keep_newest 2 "$(dirname "$dir")"
 	copy_device "$dir/tree"
 	[ -e "$dir/build/build.ninja" ] || step "QEMU: configure" configure_qemu "$dir"
 }
