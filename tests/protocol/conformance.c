@@ -354,6 +354,7 @@ static const struct { const char *name, *why; } own[] = {
 	{ "HGPU_CAPS", "own register" }, { "HGPU_CAPS__*", "own" }, { "HGPU_SCRATCH", "own register" },
 	{ "HGPU_GPU_CLOCK_HZ", "own: the reference clock of the emulated GPU" },
 	{ "HGPU_RETRY_INTERVAL*", "own register" },
+	{ "HGPU_WALKER_*", "amdgpu prints the field and names no value" },
 	{ "HGPU_SDMA_EXCEPTION_*", "own codes in AMD's EXCEPTION field: not public" },
 	{ "HGPU_SDMA_CONTEXT_STATUS__RETRY_WAIT", "own bit above AMD's" },
 	{ "HGPU_SDMA_CONTEXT_STATUS__POLL_WAIT", "own bit above AMD's" },
