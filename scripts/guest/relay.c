@@ -48,14 +48,14 @@ static const char report_pattern[] =
 	"Out of memory: Killed process 1 )|trying to unregister non-static key";
 
 static struct {
-	long timeout_s, boot_s, hang_s;	/* 0: no limit */
+	long timeout_s, patience_s;	/* 0: no limit */
 	const char *console_path;
 	bool check_log, verbose;
 	const char *dir, *module, *params, *release_dir;
 	struct link_settings set;
 	char **cmd, **qemu;
 	int ncmd;
-} opt = { .boot_s = 180, .hang_s = 120, .check_log = true };
+} opt = { .patience_s = 180, .check_log = true };
 
 static struct {
 	char *text;
@@ -486,9 +486,9 @@ static const char *passed_limit(long *wait)
 {
 	const long now = now_ms();
 	const struct { long end; bool on; const char *text; } limits[] = {
-		{ run.start + opt.boot_s * 1000, opt.boot_s && !run.started, "the guest did not get to the command" },
+		{ run.start + opt.patience_s * 1000, opt.patience_s && !run.started, "the guest did not get to the command" },
 		{ run.cmd_start + opt.timeout_s * 1000, opt.timeout_s && run.started, "timeout" },
-		{ run.last_sign + opt.hang_s * 1000, opt.hang_s && run.started, "the guest gives no sign of life" },
+		{ run.last_sign + opt.patience_s * 1000, opt.patience_s && run.started, "the guest gives no sign of life" },
 	};
 
 	*wait = 1000000;
@@ -576,7 +576,7 @@ static int parse(int argc, char **argv)
 	while ((c = getopt(argc, argv, "+t:b:c:Ld:m:p:r:g:s:kDSv")) >= 0) {
 		switch (c) {
 		case 't': opt.timeout_s = atol(optarg); break;
-		case 'b': opt.boot_s = atol(optarg); break;
+		case 'b': opt.patience_s = atol(optarg); break;
 		case 'c': opt.console_path = optarg; break;
 		case 'L': opt.check_log = false; break;
 		case 'd': opt.dir = optarg; break;
