@@ -28,6 +28,7 @@ void hgpu_ctx_move(HgpuGpu *gpu, uint32_t e, uint32_t c, uint32_t state)
                      (ctx_arrows[ctx->state] & BIT(state)));
     hgpu_trace(gpu, CTX_STATE, e, c, ctx->state, state, ctx->rb_rptr);
     ctx->state = state;
+    ctx->replay = 0;
     if (state == HGPU_CTX_DISABLED) {
         ctx->rb_cntl &= ~HGPU_SDMA_RB_CNTL__RB_ENABLE;
     } else {

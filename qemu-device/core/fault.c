@@ -95,7 +95,6 @@ static void fault_park(HgpuGpu *gpu, uint32_t e, uint32_t c,
         hgpu_trace(gpu, FAULT_AGAIN, ctx->fault_id, e, c, fault->vmid,
                    fault->addr, fault->access);
     }
-    ctx->replay = 0;
     ctx->fault_addr = fault->addr;
     ctx->fault_vmid = fault->vmid;
     ctx->fault_access = fault->access;

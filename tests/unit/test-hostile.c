@@ -66,16 +66,17 @@ static uint64_t nasty_addr(Hostile *h)
         RIG_GART + RIG_DATA, RIG_FB + RIG_VDATA, RIG_FB + RIG_TABLES,
         RIG_FB + RIG_GART_TABLE, RIG_GART + RIG_RINGS, RIG_USER_RING,
         RIG_USER_RPTR, UINT64_C(1) << 48, 0, UINT64_C(0x7f0000000000),
+        UINT64_C(0x7f0000000000), UINT64_C(0x7f0000000000),
         RIG_GART + RIG_MQDS, RIG_GART + RIG_IH_RING,
     };
     uint64_t addr = base[pick(h, G_N_ELEMENTS(base))];
 
-    switch (pick(h, 5)) {
+    switch (pick(h, 16)) {
     case 0:
         return addr - 1 - pick(h, 8192);
     case 1:
         return rand64(h);
-    case 2:
+    case 2 ... 5:
         return addr + (pick(h, 8192) & ~7u);
     default:
         return addr + (pick(h, 1 << 20) & ~7u);
@@ -164,7 +165,7 @@ static void poke_mqd(Hostile *h)
 static void put_packet(Hostile *h, RigQueue *q)
 {
     static const uint8_t kinds[][3] = {     /* op, sub-op, dwords */
-        { 0, 0, 1 }, { 1, 0, 7 }, { 1, 0, 9 }, { 2, 0, 8 }, { 4, 0, 6 },
+        { 0, 0, 1 }, { 1, 0, 7 }, { 1, 0, 7 }, { 1, 0, 9 }, { 2, 0, 8 }, { 4, 0, 6 },
         { 5, 0, 4 }, { 6, 0, 2 }, { 8, 0, 6 }, { 9, 0, 5 }, { 10, 0, 8 },
         { 11, 0, 5 }, { 12, 0, 10 }, { 12, 1, 8 }, { 12, 2, 7 },
         { 13, 1, 3 }, { 13, 2, 3 }, { 14, 0, 3 },
@@ -176,17 +177,17 @@ static void put_packet(Hostile *h, RigQueue *q)
     if (kind[2] == 9) {
         dwords[0] |= HGPU_SDMA_PKT_COPY_LINEAR_HEADER__BROADCAST;
     }
-    if (chance(h, 2)) {
+    if (chance(h, 6)) {
         dwords[0] |= nasty32(h) & 0xffff0000;
     }
     for (uint32_t i = 1; i < kind[2]; i++) {
-        if (i + 1 < kind[2] && chance(h, 2)) {
+        if (i + 1 < kind[2] && (i == 1 || chance(h, 2))) {
             uint64_t addr = nasty_addr(h);
 
             dwords[i++] = LO(addr);
             dwords[i] = HI(addr);
         } else {
-            dwords[i] = chance(h, 2) ? pick(h, 20000) : nasty32(h);
+            dwords[i] = chance(h, 4) ? pick(h, 20000) : nasty32(h);
         }
     }
     if (kind[0] == 1 && !chance(h, 8)) {
@@ -291,22 +292,22 @@ static void save_and_load(Hostile *h)
 static void step(Hostile *h)
 {
     switch (pick(h, 24)) {
-    case 0 ... 4:
+    case 0 ... 1:
         poke_register(h);
         break;
-    case 5 ... 6:
+    case 2:
         poke_page_table(h);
         break;
-    case 7:
+    case 3:
         poke_mqd(h);
         break;
-    case 8 ... 14:
+    case 4 ... 11:
         put_and_ring(h);
         break;
-    case 15 ... 16:
+    case 12 ... 15:
         revive(h);
         break;
-    case 17:
+    case 16 ... 17:
         mend(h);
         break;
     case 18:
@@ -330,6 +331,12 @@ static void hostile_init(Hostile *h, uint32_t seed)
     h->q[1] = rig_kernel_queue(h->rig, 1, HGPU_SDMA_CTX_PAGE);
     h->q[2] = rig_user_queue(h->rig, 0, 0, 1);
     h->q[3] = rig_user_queue(h->rig, 1, 3, 2);
+    for (uint32_t vmid = 1; vmid <= 2; vmid++) {
+        rig_map_range(h->rig, vmid, UINT64_C(0x7f0000000000),
+                      RIG_PTE_SYS | RIG_DATA, MiB / 2);
+        rig_map_range(h->rig, vmid, UINT64_C(0x7f0000090000),
+                      RIG_PTE | RIG_VDATA, MiB / 2);
+    }
     h->sane = g_memdup2(h->rig->vram, RIG_TABLES_END);
 }
 
