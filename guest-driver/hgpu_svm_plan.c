@@ -5,6 +5,7 @@
  * All spans are sorted and do not overlap. Every function may be called with
  * @out NULL to learn how many spans there will be.
  */
+#include <kunit/visibility.h>
 #include <linux/kernel.h>
 #include <linux/minmax.h>
 
@@ -28,6 +29,7 @@ bool hgpu_svm_attrs_equal(const struct hgpu_svm_attrs *a,
 	       a->access == b->access &&
 	       a->in_place == b->in_place;
 }
+EXPORT_SYMBOL_IF_KUNIT(hgpu_svm_attrs_equal);
 
 /* Output under construction: @run is not out yet, it may still grow. */
 struct plan {
@@ -119,6 +121,7 @@ unsigned int hgpu_svm_plan_change(const struct hgpu_svm_span *old,
 	plan_flush(&plan);
 	return plan.n;
 }
+EXPORT_SYMBOL_IF_KUNIT(hgpu_svm_plan_change);
 
 /**
  * hgpu_svm_plan_cut() - what is left of a range
@@ -154,6 +157,7 @@ unsigned int hgpu_svm_plan_cut(const struct hgpu_svm_span *old,
 	}
 	return n;
 }
+EXPORT_SYMBOL_IF_KUNIT(hgpu_svm_plan_cut);
 
 /**
  * hgpu_svm_hole_add() - remember that pages are gone
@@ -209,3 +213,4 @@ unsigned int hgpu_svm_hole_add(struct hgpu_svm_hole *holes, unsigned int n,
 		holes[i] = all[i];
 	return m;
 }
+EXPORT_SYMBOL_IF_KUNIT(hgpu_svm_hole_add);
