@@ -46,12 +46,18 @@
 
 /* ---- DMA ---- */
 
+/* Unplugged or reset in the middle of the core: what it still does is void. */
+static bool hmm_gpu_is_cut_off(HmmGpu *s)
+{
+    return s->unplugged || s->reset_pending;
+}
+
 static int hmm_gpu_dma_read(void *opaque, uint64_t addr, void *buf,
                             uint64_t len)
 {
     HmmGpu *s = opaque;
 
-    if (s->unplugged ||
+    if (hmm_gpu_is_cut_off(s) ||
         pci_dma_read(PCI_DEVICE(s), addr, buf, len) != MEMTX_OK) {
         return -EIO;
     }
@@ -63,7 +69,7 @@ static int hmm_gpu_dma_write(void *opaque, uint64_t addr, const void *buf,
 {
     HmmGpu *s = opaque;
 
-    if (s->unplugged ||
+    if (hmm_gpu_is_cut_off(s) ||
         pci_dma_write(PCI_DEVICE(s), addr, buf, len) != MEMTX_OK) {
         return -EIO;
     }
@@ -89,7 +95,7 @@ static void *hmm_gpu_dma_map(void *opaque, uint64_t addr, uint64_t *len,
     dma_addr_t mapped = *len;
     void *ptr;
 
-    if (s->unplugged) {
+    if (hmm_gpu_is_cut_off(s)) {
         return NULL;
     }
     dma_barrier(pci_get_address_space(PCI_DEVICE(s)), dir);
@@ -122,7 +128,7 @@ static void hmm_gpu_raise_irq(void *opaque, uint32_t vector)
 {
     HmmGpu *s = opaque;
 
-    if (!s->unplugged && msix_enabled(PCI_DEVICE(s))) {
+    if (!hmm_gpu_is_cut_off(s) && msix_enabled(PCI_DEVICE(s))) {
         msix_notify(PCI_DEVICE(s), vector);
     }
 }

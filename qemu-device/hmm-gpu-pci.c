@@ -326,6 +326,8 @@ static void hmm_gpu_exit(PCIDevice *pdev)
     HmmGpu *s = HMM_GPU(pdev);
 
     hmm_gpu_host_exit(s);
+    /* The subregion holds a reference to its owner, us. */
+    memory_region_del_subregion(&s->vram_bar, &s->vram_window);
     vmstate_unregister_ram(&s->vram, DEVICE(s));
     msix_unuse_all_vectors(pdev);
     msix_uninit_exclusive_bar(pdev);
