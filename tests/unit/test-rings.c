@@ -124,6 +124,23 @@ static void backward_or_misaligned_wptr_refused(void)
     rig_free(rig);
 }
 
+/* Not below RPTR, but what was promised is taken back. */
+static void wptr_is_never_taken_back(void)
+{
+    Rig *rig = rig_new();
+    RigQueue q = rig_kernel_queue(rig, 0, HGPU_SDMA_CTX_GFX);
+    uint32_t f32 = HGPU_SDMA_BASE(0) + HGPU_SDMA_F32_CNTL;
+
+    rig_wr(rig, f32, HGPU_SDMA_F32_CNTL__HALT);
+    PUT(&q, FENCE(DST, 1), FENCE(DST, 2));
+    rig_go(&q);
+    expect_refused_doorbell(&q, q.wptr - 16);
+    rig_wr(rig, f32, 0);
+    rig_run(rig);
+    g_assert_cmpuint(rig_ram32(rig, RIG_DATA), ==, 2);
+    rig_free(rig);
+}
+
 static void doorbell_of_other_size_refused(void)
 {
     static const uint32_t sizes[] = { 1, 2, 4, 16, 0 };
@@ -410,6 +427,7 @@ int main(int argc, char **argv)
     TEST(full_ring_runs);
     TEST(overfull_ring_refused);
     TEST(backward_or_misaligned_wptr_refused);
+    TEST(wptr_is_never_taken_back);
     TEST(doorbell_of_other_size_refused);
     TEST(unclaimed_doorbell_does_nothing);
     TEST(shared_doorbell_reaches_all_its_contexts);
