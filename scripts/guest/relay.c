@@ -195,7 +195,7 @@ static void print_tail(void)
 		note("the last lines of the guest's console:");
 		print_console(at ? at + 1 : 0, TAIL_LINES);
 	}
-	if (qemu_err.len)
+	if (qemu_err.len && !opt.verbose)
 		note("QEMU said:\n%.*s", (int)qemu_err.len, qemu_err.text);
 }
 
@@ -418,6 +418,8 @@ static void drain_fd(int *fd, void (*take)(const char *, size_t))
 
 static void qemu_err_add(const char *buf, size_t n)
 {
+	if (opt.verbose)
+		write_all(2, buf, n);
 	qemu_err.text = realloc(qemu_err.text, qemu_err.len + n);
 	if (!qemu_err.text)
 		die("QEMU's messages");
