@@ -167,7 +167,8 @@ static void retry_fault_parks_reports_replays(void)
 
     vm_map(&t.vm, DST_VA, DST_RAM, LEN, PTE_RAM);
     gpu_flush_tlb(&t.g, VMID);
-    ring_wait_idle(&t.q);
+    /* The flush does it, not the next interval. */
+    GPU_WAIT_STILL(&t.g, ring_status(&t.q) & HGPU_SDMA_CONTEXT_STATUS__IDLE);
     gpu_assert_ram(&t.g, DST_RAM, t.data, LEN);
     g_assert_true(gpu_ih_empty(&t.g));
     close_user(&t);

@@ -521,6 +521,66 @@ static void dma_to_another_gpu_works(void)
     gpu_close(&a);
 }
 
+/*
+ * The engine pokes a pvpanic device: the machine is stopped in the middle of
+ * the packet that does it.
+ */
+static void dma_that_stops_the_machine_goes_on_later(void)
+{
+    static const uint32_t panicked = 1;
+    TestGpu g;
+    TestRing r;
+    TestPkts p = { };
+    QPCIDevice *pvpanic;
+    QPCIBar bar;
+
+    gpu_open(&g, "-action panic=pause -device pvpanic-pci,addr=5.0 -device "
+             GPU_ARGS);
+    gpu_setup(&g);
+    pvpanic = qpci_device_find(g.bus, QPCI_DEVFN(5, 0));
+    qpci_device_enable(pvpanic);
+    bar = qpci_iomap(pvpanic, 0, NULL);
+
+    ring_open(&r, &g, 0, HGPU_SDMA_CTX_GFX);
+    pkt_write(&p, gpu_bind_pte(&g, (bar.addr & ~0xfffull) | PTE_RAM) +
+              (bar.addr & 0xfff), &panicked, 1);
+    pkt_fill(&p, gpu_vram_va(VRAM_DATA), 1, 4 * MiB);
+    pkt_fill(&p, gpu_vram_va(VRAM_DATA), 2, 4 * MiB);
+    pkt_fence(&p, gpu_bind_ram(&g, RAM_FENCE, 4), 0x57);
+    ring_submit(&r, &p);
+    qtest_qmp_eventwait(g.qts, "STOP");
+    g_assert_cmphex(qtest_readl(g.qts, RAM_FENCE), ==, 0);
+
+    qtest_qmp_assert_success(g.qts, "{'execute': 'cont'}");
+    ring_wait_idle(&r);
+    g_assert_cmphex(qtest_readl(g.qts, RAM_FENCE), ==, 0x57);
+    g_free(pvpanic);
+    gpu_close(&g);
+}
+
+static void stopped_machine_does_no_work(void)
+{
+    TestGpu g;
+    TestRing r;
+    TestPkts p = { };
+    int i;
+
+    open_ring(&g, &r);
+    pkt_fence(&p, gpu_bind_ram(&g, RAM_FENCE, 4), 0x58);
+    qtest_writel(g.qts, RAM_FENCE, 0);
+    qtest_qmp_assert_success(g.qts, "{'execute': 'stop'}");
+    ring_submit(&r, &p);
+    for (i = 0; i < 100; i++) {
+        g_assert_cmphex(ring_rptr(&r), ==, 0);
+    }
+    g_assert_cmphex(qtest_readl(g.qts, RAM_FENCE), ==, 0);
+
+    qtest_qmp_assert_success(g.qts, "{'execute': 'cont'}");
+    ring_wait_idle(&r);
+    g_assert_cmphex(qtest_readl(g.qts, RAM_FENCE), ==, 0x58);
+    gpu_close(&g);
+}
+
 void hmm_gpu_add_sdma_tests(void)
 {
 #define ADD(name) qtest_add_func("hmm-gpu/sdma/" #name, name)
@@ -545,5 +605,7 @@ void hmm_gpu_add_sdma_tests(void)
     ADD(dma_to_own_registers_is_bus_error);
     ADD(dma_to_own_vram_bar_works);
     ADD(dma_to_another_gpu_works);
+    ADD(dma_that_stops_the_machine_goes_on_later);
+    ADD(stopped_machine_does_no_work);
 #undef ADD
 }

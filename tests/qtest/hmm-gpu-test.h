@@ -239,5 +239,6 @@ void hmm_gpu_add_property_tests(void);
 void hmm_gpu_add_migration_tests(void);
 void hmm_gpu_add_iommu_tests(void);
 void hmm_gpu_add_hotplug_tests(void);
+void hmm_gpu_add_log_tests(void);
 
 #endif /* HMM_GPU_TEST_H */
