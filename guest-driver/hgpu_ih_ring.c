@@ -11,6 +11,7 @@
 
 #define HGPU_IH_ENTRY_SIZE	((u32)sizeof(struct hgpu_ih_entry))
 #define HGPU_IH_MASK		(HGPU_IH_RING_SIZE - 1)
+#define HGPU_IH_TIMESTAMP_MASK	GENMASK_ULL(47, 0)
 
 /* The ring and, in a page behind it, the write pointer's write-back. */
 #define HGPU_IH_ALLOC_SIZE	(HGPU_IH_RING_SIZE + PAGE_SIZE)
@@ -146,6 +147,8 @@ static void hgpu_ih_process_locked(struct hgpu_device *hdev, u32 wptr)
 	dma_rmb();
 	while (ih->rptr != wptr) {
 		hgpu_ih_decode(ih->ring + ih->rptr, &iv);
+		iv.timestamp = (iv.timestamp + READ_ONCE(ih->clock_base)) &
+			       HGPU_IH_TIMESTAMP_MASK;
 		trace_hgpu_ih_entry(hdev, &iv);
 		hgpu_ih_dispatch(hdev, &iv);
 		ih->rptr = (ih->rptr + HGPU_IH_ENTRY_SIZE) & HGPU_IH_MASK;
@@ -191,12 +194,14 @@ u64 hgpu_gpu_timestamp(struct hgpu_device *hdev)
 {
 	unsigned long flags;
 	u32 lsb, msb;
+	u64 base;
 
 	spin_lock_irqsave(&hdev->ih.clock_lock, flags);
 	lsb = hgpu_rreg(hdev, HGPU_RLC_GPU_CLOCK_COUNT_LSB);
 	msb = hgpu_rreg(hdev, HGPU_RLC_GPU_CLOCK_COUNT_MSB);
+	base = hdev->ih.clock_base;
 	spin_unlock_irqrestore(&hdev->ih.clock_lock, flags);
-	return (u64)msb << 32 | lsb;
+	return base + ((u64)msb << 32 | lsb);
 }
 
 void hgpu_ih_hw_init(struct hgpu_device *hdev)
@@ -281,13 +286,21 @@ void hgpu_ih_disable(struct hgpu_device *hdev)
 	ih->irq = 0;
 }
 
+/* No handler runs until _resume(), and every entry so far has been handled. */
 void hgpu_ih_suspend(struct hgpu_device *hdev)
 {
 	disable_irq(hdev->ih.irq);
+	hgpu_ih_drain(hdev);
+	hdev->ih.clock_suspended = hgpu_gpu_timestamp(hdev);
 }
 
 void hgpu_ih_resume(struct hgpu_device *hdev)
 {
+	/* Only now: until the reset the clock itself went on. */
+	spin_lock_irq(&hdev->ih.clock_lock);
+	WRITE_ONCE(hdev->ih.clock_base, hdev->ih.clock_suspended);
+	spin_unlock_irq(&hdev->ih.clock_lock);
+
 	hgpu_ih_hw_init(hdev);
 	enable_irq(hdev->ih.irq);
 }

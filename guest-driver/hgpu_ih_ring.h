@@ -18,7 +18,7 @@ struct hgpu_device;
 
 /**
  * struct hgpu_iv - one interrupt entry, decoded
- * @timestamp: GPU clock, 48 bits, HGPU_GPU_CLOCK_HZ
+ * @timestamp: hgpu_gpu_timestamp() of the moment, low 48 bits
  * @src_data: the source's four words
  * @pasid: of the VMID, when the entry was written
  * @client_id: HGPU_IH_CLIENTID_*
@@ -87,6 +87,9 @@ struct hgpu_ih_handler {
  * @lost: called when entries were lost; set once, before interrupts
  * @lost_data: for @lost
  * @clock_lock: the clock register pair latches, so readers take turns
+ * @clock_base: what the clock had counted before the last reset; added, so that
+ *	time never runs backwards for whoever compares; protected by @clock_lock
+ * @clock_suspended: hgpu_gpu_timestamp() before the reset that is going on
  * @irq: Linux interrupt number; 0 while there is none
  */
 struct hgpu_ih {
@@ -102,6 +105,8 @@ struct hgpu_ih {
 	hgpu_ih_lost_t lost;
 	void *lost_data;
 	spinlock_t clock_lock;
+	u64 clock_base;
+	u64 clock_suspended;
 	int irq;
 };
 
@@ -145,8 +150,8 @@ void hgpu_ih_drain(struct hgpu_device *hdev);
  * @hdev: the GPU
  *
  * Context: any.
- * Return: ticks of HGPU_GPU_CLOCK_HZ since reset; 64 bits, while entries carry
- * the low 48.
+ * Return: ticks of HGPU_GPU_CLOCK_HZ since the GPU was bound, whatever resets it
+ * saw; 64 bits, while entries carry the low 48 of the same count.
  */
 u64 hgpu_gpu_timestamp(struct hgpu_device *hdev);
 
