@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -547,6 +548,73 @@ static void new_mapping_at_a_freed_address_is_fresh(void)
 	}
 }
 
+/*
+ * The GPU maps block after block while the CPU replaces pages of that very block. A mapping that missed an
+ * invalidation shows when both have come to rest: what the GPU then writes goes to a page that nobody has.
+ */
+struct race {
+	char *buf;
+	volatile uint32_t *block;	/* where the GPU is */
+	volatile bool stop;
+};
+
+static void *replace_pages(void *arg)
+{
+	struct race *r = arg;
+	uint32_t x = 1;
+
+	while (!r->stop) {
+		char *page;
+
+		x = x * 1664525 + 1013904223;
+		page = r->buf + *r->block * GRANULE + (x >> 23) * PAGE;	/* one of 512 */
+		madvise(page, PAGE, MADV_DONTNEED);
+		*(volatile uint32_t *)page = x;
+		nap_us(200);	/* at times the GPU must win */
+	}
+	return NULL;
+}
+
+static void race_with_replaced_pages(uint32_t location, size_t blocks)
+{
+	struct kfd_ioctl_svm_attribute preferred = { KFD_IOCTL_SVM_ATTR_PREFERRED_LOC, location };
+	struct race r = { .buf = map_anon(blocks * GRANULE) };
+	pthread_t cpu;
+	struct bo bo;
+
+	queue_create(&q, &gpu, 1 << 20);
+	bo_create(&bo, &gpu, PAGE);
+	r.block = bo.at;
+	*r.block = 0;
+	memset(r.buf, 0, blocks * GRANULE);
+	expect_int(svm_set_attr(&gpu, r.buf, blocks * GRANULE, 1, &preferred), ==, 0);
+	expect(!pthread_create(&cpu, NULL, replace_pages, &r), "pthread_create");
+	for (uint32_t block = 0; block < blocks; block++) {
+		queue_fence(&q, bo.at, block);
+		queue_write32(&q, r.buf + block * GRANULE + 8, block);
+	}
+	queue_run(&q);
+	r.stop = true;
+	pthread_join(cpu, NULL);
+	for (size_t page = 0; page < blocks * 512; page++)
+		queue_write32(&q, r.buf + page * PAGE + 4, 0x600d0000 + page);
+	queue_run(&q);
+	for (size_t page = 0; page < blocks * 512; page++)
+		expect_int(*(uint32_t *)(r.buf + page * PAGE + 4), ==, 0x600d0000 + page);
+}
+
+static void gpu_maps_ram_that_is_being_replaced(void)
+{
+	gpu_open(&gpu, 0);
+	race_with_replaced_pages(0, 24);
+}
+
+static void gpu_maps_vram_that_is_being_replaced(void)
+{
+	gpu_open(&gpu, 0);
+	race_with_replaced_pages(gpu.id, 6);
+}
+
 /* ---- what must be refused ---- */
 
 static void read_only_memory_can_be_read_and_not_written(void)
@@ -662,6 +730,8 @@ static const struct tap_test tests[] = {
 	TAP_TEST(munmap_of_a_part_keeps_the_rest),
 	TAP_TEST(munmap_under_a_running_queue_stops_that_queue_alone),
 	TAP_TEST(new_mapping_at_a_freed_address_is_fresh),
+	TAP_TEST(gpu_maps_ram_that_is_being_replaced),
+	TAP_TEST(gpu_maps_vram_that_is_being_replaced),
 	TAP_TEST(read_only_memory_can_be_read_and_not_written),
 	TAP_TEST(mprotect_takes_write_access_from_the_gpu),
 	TAP_TEST(write_becomes_possible_again),

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Several GPUs in one machine: nodes, queues and buffers of each, and one that is taken away.
+ *
+ * RUN: --gpus 3 --vram 64M --may-lose-driver
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "lib/gpu.h"
+#include "lib/mem.h"
+#include "lib/tap.h"
+
+#define SEED 0x5eed0009u
+#define DRIVER "/sys/bus/pci/drivers/hmm_gpu"
+#define NODES "/sys/devices/virtual/kfd/kfd/topology/nodes"
+
+static unsigned long property(unsigned int node, const char *name)
+{
+	char path[128], key[64];
+	unsigned long value, found = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), NODES "/%u/properties", node);
+	f = fopen(path, "r");
+	expect(f, "%s: %s", path, strerror(errno));
+	while (fscanf(f, "%63s %lu", key, &value) == 2)
+		if (!strcmp(key, name))
+			found = value;
+	fclose(f);
+	return found;
+}
+
+static void pci_address(unsigned int node, char address[16])
+{
+	unsigned long location = property(node, "location_id");
+
+	snprintf(address, 16, "%04lx:%02lx:%02lx.%lx", property(node, "domain") & 0xffff, location >> 8 & 0xff,
+		 location >> 3 & 0x1f, location & 7);
+}
+
+static void every_gpu_has_a_node(void)
+{
+	struct gpu gpu[3];
+
+	expect_int(gpu_count(), ==, 3);
+	expect_int(property(0, "io_links_count"), ==, 3);
+	for (unsigned int i = 0; i < 3; i++) {
+		gpu_open(&gpu[i], i);
+		expect_int(gpu[i].node, ==, i + 1);
+		for (unsigned int k = 0; k < i; k++)
+			expect(gpu[i].id != gpu[k].id && property(i + 1, "location_id") != property(k + 1, "location_id"),
+			       "GPUs %u and %u are the same", i, k);
+	}
+}
+
+/* One file of /dev/kfd, three GPUs: as a program has it. */
+static void open_all(struct gpu gpu[3])
+{
+	gpu_open(&gpu[0], 0);
+	for (unsigned int i = 1; i < 3; i++) {
+		gpu_open(&gpu[i], i);
+		close(gpu[i].kfd);
+		gpu[i].kfd = gpu[0].kfd;
+	}
+}
+
+static void queues_of_all_gpus_work_at_once(void)
+{
+	struct queue q[3];
+	struct gpu gpu[3];
+	char *buf[3];
+
+	open_all(gpu);
+	for (unsigned int i = 0; i < 3; i++) {
+		buf[i] = map_anon(8 * MIB);
+		pattern_fill(buf[i], 4 * MIB, SEED + i);
+		queue_create(&q[i], &gpu[i], 64 << 10);
+		queue_copy(&q[i], buf[i] + 4 * MIB, buf[i], 4 * MIB);
+		queue_submit(&q[i]);
+	}
+	for (unsigned int i = 0; i < 3; i++) {
+		queue_wait(&q[i]);
+		pattern_check(buf[i] + 4 * MIB, 4 * MIB, SEED + i);
+		pattern_check(buf[i], 4 * MIB, SEED + i);
+		queue_destroy(&q[i]);
+	}
+}
+
+static void buffer_of_another_gpu_is_not_mapped(void)
+{
+	struct kfd_ioctl_map_memory_to_gpu_args map = { .n_devices = 2 };
+	struct gpu gpu[3];
+	uint32_t ids[2];
+	struct bo bo;
+
+	open_all(gpu);
+	bo_create(&bo, &gpu[0], PAGE);
+	ids[0] = gpu[0].id;
+	ids[1] = gpu[1].id;
+	map.handle = bo.handle;
+	map.device_ids_array_ptr = (uintptr_t)ids;
+	expect_int(kfd_ioctl(&gpu[0], AMDKFD_IOC_MAP_MEMORY_TO_GPU, &map), ==, -EOPNOTSUPP);
+	expect_int(map.n_success, ==, 1);	/* how far it came */
+	bo_destroy(&bo);
+}
+
+static void work(struct gpu *gpu)
+{
+	char *buf = map_anon(2 * MIB);
+	struct queue q;
+
+	queue_create(&q, gpu, 4096);
+	queue_fill(&q, buf, gpu->id, 2 * MIB);
+	queue_run(&q);
+	value_check(buf, 2 * MIB, gpu->id);
+	queue_destroy(&q);
+	munmap(buf, 2 * MIB);
+}
+
+static void open_and_work(void *arg)
+{
+	struct gpu gpu;
+
+	gpu_open(&gpu, *(unsigned int *)arg);
+	work(&gpu);
+}
+
+static void unbound_gpu_leaves_the_others_alone(void)
+{
+	struct kfd_ioctl_svm_attribute get = { KFD_IOCTL_SVM_ATTR_PREFERRED_LOC, 0 };
+	struct kfd_ioctl_get_available_memory_args available = { 0 };
+	char address[16], *buf = map_anon(4 * MIB);
+	struct gpu gpu[3];
+	unsigned int last = 2;
+	struct queue q;
+
+	pci_address(2, address);	/* the one in the middle */
+	open_all(gpu);
+	queue_create(&q, &gpu[1], 4096);
+	pattern_fill(buf, 4 * MIB, SEED);
+	expect_int(svm_prefetch(&gpu[1], buf, 4 * MIB, gpu[1].id), ==, 0);
+	expect_int(write_text(DRIVER "/unbind", address), ==, 0);
+
+	expect_in_ram(buf, 4 * MIB);
+	pattern_check(buf, 4 * MIB, SEED);
+	expect_int(gpu_count(), ==, 2);		/* nodes are contiguous again */
+	expect_int(property(0, "io_links_count"), ==, 2);
+	available.gpu_id = gpu[1].id;
+	expect_int(kfd_ioctl(&gpu[0], AMDKFD_IOC_AVAILABLE_MEMORY, &available), ==, -ENODEV);
+	expect_int(svm_get_attr(&gpu[0], buf, 4 * MIB, 1, &get), ==, 0);
+	work(&gpu[0]);
+	work(&gpu[2]);
+
+	expect_int(write_text(DRIVER "/bind", address), ==, 0);
+	expect_int(gpu_count(), ==, 3);
+	/* A process sees the GPUs that were there when it came; the next one sees them all. */
+	work(&gpu[0]);
+	tap_join(tap_fork(open_and_work, &last));
+}
+
+static void unbinding_while_others_work(void)
+{
+	unsigned int index[3] = { 0, 1, 2 };
+	char address[3][16];
+	int pids[3];
+
+	for (unsigned int i = 0; i < 3; i++)
+		pci_address(i + 1, address[i]);
+	for (unsigned int round = 0; round < 3; round++) {
+		/* GPU 0 stays; of the others one goes and comes */
+		pids[0] = tap_fork(open_and_work, &index[0]);
+		expect_int(write_text(DRIVER "/unbind", address[1 + round % 2]), ==, 0);
+		pids[1] = tap_fork(open_and_work, &index[0]);
+		expect_int(write_text(DRIVER "/bind", address[1 + round % 2]), ==, 0);
+		tap_join(pids[0]);
+		tap_join(pids[1]);
+	}
+	for (unsigned int i = 0; i < 3; i++)
+		pids[i] = tap_fork(open_and_work, &index[i]);
+	for (unsigned int i = 0; i < 3; i++)
+		tap_join(pids[i]);
+}
+
+static const struct tap_test tests[] = {
+	TAP_TEST(every_gpu_has_a_node),
+	TAP_TEST(queues_of_all_gpus_work_at_once),
+	TAP_TEST(buffer_of_another_gpu_is_not_mapped),
+	TAP_TEST(unbound_gpu_leaves_the_others_alone),
+	TAP_TEST(unbinding_while_others_work),
+};
+
+int main(int argc, char **argv)
+{
+	return tap_main(tests, sizeof(tests) / sizeof(tests[0]), nothing_left, argc, argv);
+}
