@@ -17,7 +17,7 @@
 
 /* EVENT(id, name, number of arguments, printf format of that many PRIx64) */
 #define HGPU_TRACE_EVENTS(EVENT)                                              \
-    EVENT(RESET, "reset", 1, "engines %" PRIu64)                                \
+    EVENT(RESET, "reset", 1, "engines %" PRIu64)                              \
     EVENT(REG_READ, "reg_read", 2, "off 0x%" PRIx64 " val 0x%" PRIx64)        \
     EVENT(REG_WRITE, "reg_write", 2, "off 0x%" PRIx64 " val 0x%" PRIx64)      \
     EVENT(DOORBELL, "doorbell", 4, "off 0x%" PRIx64 " val 0x%" PRIx64         \

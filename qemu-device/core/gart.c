@@ -7,6 +7,7 @@
 #include "gart.h"
 #include "vram.h"
 
+/* END has 36 bits, so this refuses an address of more than 48, too. */
 static bool gart_covers(const HgpuVmContext *vm, uint64_t page)
 {
     return (vm->cntl & HGPU_VM_CONTEXT1_CNTL__ENABLE_CONTEXT) &&

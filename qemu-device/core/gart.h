@@ -19,7 +19,7 @@ static inline bool hgpu_fb_contains(const HgpuGpu *gpu, uint64_t va)
     return va >= HGPU_FB_START && va - HGPU_FB_START < gpu->vram_size;
 }
 
-/* Look @fault->addr up in the GART table; false: the rest of @fault says why. */
+/* Look @fault->addr up in the table; false: the rest of @fault says why. */
 bool hgpu_gart_walk(HgpuGpu *gpu, HgpuTlbEntry *entry, HgpuFault *fault);
 
 #endif /* HGPU_CORE_GART_H */

@@ -60,7 +60,7 @@ typedef struct HgpuHostOps {
 
     /* The virtual clock; it stands still while the machine does. */
     uint64_t (*clock_ns)(void *opaque);
-    /* One timer: call hgpu_timer() at or after expire_ns; re-arming moves it. */
+    /* One timer: call hgpu_timer() at expire_ns or after; arming moves it. */
     void (*timer_arm)(void *opaque, uint64_t expire_ns);
     void (*timer_cancel)(void *opaque);
 
@@ -202,7 +202,7 @@ typedef struct HgpuTlbEntry {
 typedef struct HgpuTlb {
     HgpuTlbEntry entry[HGPU_TLB_SETS][HGPU_TLB_WAYS];
     uint8_t victim[HGPU_TLB_SETS];
-    uint64_t shifts[HGPU_VMIDS];        /* bit n: an entry of 2^n bytes exists */
+    uint64_t shifts[HGPU_VMIDS];        /* bit n: one of 2^n bytes exists */
     uint64_t hits;
     uint64_t misses;
 } HgpuTlb;

@@ -62,6 +62,7 @@ static bool walk_read(HgpuGpu *gpu, uint64_t pde, uint32_t index,
     return true;
 }
 
+/* END has 36 bits, so this refuses an address of more than 48, too. */
 static bool context_covers(const HgpuVmContext *vm, uint64_t page)
 {
     const uint32_t shape = HGPU_VM_CONTEXT1_CNTL__PAGE_TABLE_DEPTH |

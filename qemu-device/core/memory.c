@@ -54,12 +54,6 @@ static bool mem_translate(HgpuGpu *gpu, HgpuRun *run, HgpuFault *fault)
     bool ok;
 
     run->va = fault->addr;
-    if (fault->addr >> HGPU_VA_BITS) {
-        fault->kind = HGPU_FAULT_NORETRY;
-        fault->walker_error = HGPU_WALKER_RANGE;
-        fault->flags = HGPU_IH_FAULT_RING__VALID;
-        return false;
-    }
     if (!fault->vmid && hgpu_fb_contains(gpu, fault->addr)) {
         fb_run(gpu, fault->addr, run);
         return true;

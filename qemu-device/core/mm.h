@@ -19,7 +19,8 @@ typedef enum HgpuFaultKind {
 } HgpuFaultKind;
 
 /* VM_CONTEXT and fault registers hold page numbers of this many bits. */
-#define HGPU_VM_PAGE_MASK       GENMASK_ULL(HGPU_VA_BITS - HGPU_PAGE_SHIFT - 1, 0)
+#define HGPU_VM_PAGE_MASK \
+    GENMASK_ULL(HGPU_VA_BITS - HGPU_PAGE_SHIFT - 1, 0)
 
 typedef struct HgpuFault {
     HgpuFaultKind kind;

@@ -33,7 +33,7 @@ typedef struct HgpuSdma {
  */
 void hgpu_sdma_step(HgpuSdma *sdma);
 
-/* Could @ctx's packet dwords, progress and counts be an interrupted packet's? */
+/* Could @ctx's dwords, progress and counts be an interrupted packet's? */
 bool hgpu_sdma_midcmd_ok(const HgpuSdmaCtx *ctx);
 
 #endif /* HGPU_CORE_SDMA_H */

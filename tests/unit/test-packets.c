@@ -962,12 +962,13 @@ static void srbm_write_flushes_the_tlb_between_packets(void)
 static void srbm_write_may_stop_its_own_context(void)
 {
     static const struct {
-        uint32_t reg, val;
+        uint32_t reg, val, rptr;    /* the packet has 12 bytes */
     } ways[] = {
-        { HGPU_SDMA_CTX_BASE(0, 0) + HGPU_SDMA_RB_CNTL, 0 },
+        { HGPU_SDMA_CTX_BASE(0, 0) + HGPU_SDMA_RB_CNTL, 0, 12 },
         { HGPU_SDMA_BASE(0) + HGPU_SDMA_F32_CNTL,
-          HGPU_SDMA_F32_CNTL__RESET },
-        { HGPU_SDMA_BASE(0) + HGPU_SDMA_F32_CNTL, HGPU_SDMA_F32_CNTL__HALT },
+          HGPU_SDMA_F32_CNTL__RESET, 0 },
+        { HGPU_SDMA_BASE(0) + HGPU_SDMA_F32_CNTL, HGPU_SDMA_F32_CNTL__HALT,
+          12 },
     };
 
     for (uint32_t i = 0; i < G_N_ELEMENTS(ways); i++) {
@@ -975,6 +976,7 @@ static void srbm_write_may_stop_its_own_context(void)
         PUT(&q, SRBM(ways[i].reg, ways[i].val), FENCE(RAM(0), 1));
         rig_go(&q);
         g_assert_cmpuint(rig_ram32(rig, RIG_DATA), ==, 0);
+        g_assert_cmphex(rig_ctx_rd(&q, HGPU_SDMA_RB_RPTR), ==, ways[i].rptr);
         rig_expect_none(rig);
         teardown();
     }

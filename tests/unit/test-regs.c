@@ -349,7 +349,12 @@ static void reset_stops_all_dma(void)
 {
     Rig *rig = rig_new();
     RigQueue q = rig_kernel_queue(rig, 0, HGPU_SDMA_CTX_GFX);
+    RigQueue parked = rig_user_queue(rig, 1, 0, 2);
     uint32_t irqs;
+
+    PUT(&parked, FENCE(0x1000, 1));
+    rig_go(&parked);
+    g_assert_cmpuint(rig->timer, !=, 0);
 
     PUT(&q, COPY(RIG_GART + RIG_DATA, RIG_GART + RIG_DATA + 4 * MiB,
                  4u << 20), TRAP(0));
@@ -357,6 +362,7 @@ static void reset_stops_all_dma(void)
     hgpu_run(&rig->gpu);    /* in the middle */
     g_assert_true(rig->scheduled);
     hgpu_reset(&rig->gpu);
+    g_assert_cmpuint(rig->timer, ==, 0);
     g_array_set_size(rig->writes, 0);
     irqs = rig->irqs;
     rig_run(rig);
