@@ -21,8 +21,10 @@ pick_accel() {
 }
 
 kvm_boots() {
+	local kernel
+	kernel=$(kernel_dir default)
 	timeout -s KILL 10 "$QEMU_OUT/qemu-system-x86_64" "${QEMU_FIRMWARE[@]}" -machine q35 -accel kvm -cpu host -m 256M \
-		-nodefaults -display none -no-reboot -serial stdio -kernel "$(kernel_image default)" \
+		-nodefaults -display none -no-reboot -serial stdio -kernel "$kernel/bzImage" \
 		-initrd "$(guest_initrd)" -append "console=ttyS0 panic=-1 hgpu_probe=1" 2>/dev/null </dev/null |
 		grep -q 'hmm-gpu: probe: the guest runs'
 }

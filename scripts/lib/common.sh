@@ -17,15 +17,17 @@ die() {
 	exit 1
 }
 
-as_root() {
-	if [ "$(id -u)" = 0 ]; then
-		"$@"
-	elif command -v sudo >/dev/null; then
-		sudo "$@"
-	else
-		die "installing Debian packages needs root, and there is no sudo here" \
-			"run this script as root once, or install: $*"
+# need_root WHAT: stop, naming WHAT, if it cannot be done as root. Before a step, because sudo may ask for
+# a password and a step's output goes to a log.
+need_root() {
+	[ "$(id -u)" != 0 ] || return 0
+	if ! command -v sudo >/dev/null || ! sudo -v; then
+		die "this needs root, and sudo does not give it: $1" "run that as root once, then start again"
 	fi
+}
+
+as_root() {
+	if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 
 # hash_files FILE...: 12 hex digits that change with any file's content, not with its place or date.

@@ -24,10 +24,6 @@ kernel_dir() {
 	printf '%s\n' "$HGPU_CACHE/kernel/$name-$1-$key"
 }
 
-kernel_image()   { printf '%s/bzImage\n' "$(kernel_dir "$1")"; }
-kernel_build()   { printf '%s/build\n' "$(kernel_dir "$1")"; }
-kernel_modules() { printf '%s/root/lib/modules\n' "$(kernel_dir "$1")"; }
-
 setup_kernel() {
 	local variant=$1 dir
 	fetch_kernel
@@ -108,5 +104,5 @@ install_kernel() {
 	mv "$dir/bzImage.new" "$dir/bzImage"
 }
 
-# The one directory below lib/modules; empty until the kernel is built.
-kernel_release_dir() { find "$(kernel_modules "$1")" -mindepth 1 -maxdepth 1 -type d 2>/dev/null | head -n 1; }
+# kernel_release_dir DIR: the one directory below lib/modules; nothing before the kernel is built.
+kernel_release_dir() { find "$1/root/lib/modules" -mindepth 1 -maxdepth 1 -type d 2>/dev/null | head -n 1; }

@@ -24,11 +24,15 @@ setup_packages() {
 	mapfile -t missing < <(missing_packages "${PACKAGES[@]}")
 	if [ ${#missing[@]} -gt 0 ]; then
 		say "missing packages: ${missing[*]}"
+		need_root "apt-get install ${missing[*]}"
 		step "package lists" as_root apt-get update
 		step "packages" as_root env DEBIAN_FRONTEND=noninteractive \
 			apt-get install -y --no-install-recommends "${missing[@]}"
 	fi
-	have_meson || step "meson from $MESON_SUITE" install_meson
+	if ! have_meson; then
+		need_root "apt-get install -t $MESON_SUITE meson"
+		step "meson from $MESON_SUITE" install_meson
+	fi
 }
 
 check_release() {
@@ -80,7 +84,7 @@ private_lists() {
 		return 0
 	fi
 	mv "$dir/sources.list.new" "$dir/sources.list"
-	as_root apt-get "${PRIVATE_APT[@]}" update
+	as_root apt-get "${PRIVATE_APT[@]}" -o APT::Update::Error-Mode=any update
 	: >"$dir/lists.date"
 }
 

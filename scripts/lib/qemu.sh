@@ -16,27 +16,38 @@ qemu_dir() {
 	printf '%s\n' "$HGPU_CACHE/qemu/$name-$(hash_text "$(hash_files "$QEMU_PATCH")" "${QEMU_CONFIGURE[@]}")"
 }
 
-qemu_out()   { printf '%s/out/%s\n' "$(qemu_dir)" "$(hash_tree "$HGPU_ROOT/qemu-device" "$HGPU_ROOT/protocol")"; }
-qtest_out()  { printf '%s/qtest/%s\n' "$(qemu_dir)" "$(hash_tree "$HGPU_ROOT/tests/qtest" "$HGPU_ROOT/protocol")"; }
+# result_dir KIND TREE...: where what is built from these sources is, or is to be.
+result_dir() {
+	local dir kind=$1
+	shift
+	dir=$(qemu_dir)
+	printf '%s/%s/%s\n' "$dir" "$kind" "$(hash_tree "$@")"
+}
+
+qemu_out()  { result_dir out "$HGPU_ROOT/qemu-device" "$HGPU_ROOT/protocol"; }
+qtest_out() { result_dir qtest "$HGPU_ROOT/tests/qtest" "$HGPU_ROOT/protocol"; }
 
 # The -L options: Debian spreads the firmware over two packages.
 QEMU_FIRMWARE=(-L /usr/share/seabios -L /usr/share/qemu)
 
 # setup_qemu: sets QEMU_OUT, the directory that holds qemu-system-x86_64.
 setup_qemu() {
+	local dir
 	fetch_qemu
+	dir=$(qemu_dir)
 	QEMU_OUT=$(qemu_out)
-	is_ready "$QEMU_OUT" "${QEMU_SRC-}" || QEMU_OUT=$(with_lock "$(qemu_dir)/lock" build_qemu "$(qemu_dir)")
+	is_ready "$QEMU_OUT" "${QEMU_SRC-}" || QEMU_OUT=$(with_lock "$dir/lock" build_qemu "$dir")
 }
 
 # setup_qtest: sets QTEST_OUT, the directory that holds hmm-gpu-test; empty if there is no such test.
 setup_qtest() {
+	local dir
+	QTEST_OUT=
+	[ -e "$HGPU_ROOT/tests/qtest/hmm-gpu-test.c" ] || return 0
+	fetch_qemu
+	dir=$(qemu_dir)
 	QTEST_OUT=$(qtest_out)
-	[ -e "$HGPU_ROOT/tests/qtest/hmm-gpu-test.c" ] || { QTEST_OUT=; return 0; }
-	if ! is_ready "$QTEST_OUT" "${QEMU_SRC-}"; then
-		fetch_qemu
-		QTEST_OUT=$(with_lock "$(qemu_dir)/lock" build_qtest "$(qemu_dir)")
-	fi
+	is_ready "$QTEST_OUT" "${QEMU_SRC-}" || QTEST_OUT=$(with_lock "$dir/lock" build_qtest "$dir")
 }
 
 # Prints where the result is: filed under what was copied, which a clone that is being edited may

@@ -9,23 +9,19 @@ newest_source() {
 	find "$HGPU_SRC" -mindepth 1 -maxdepth 1 -type d -name "$1-$2.*" 2>/dev/null | sort -V | tail -n 1
 }
 
-qemu_source() {
-	if [ -n "${QEMU_SRC-}" ]; then
-		[ -f "$QEMU_SRC/hw/misc/meson.build" ] || die "QEMU_SRC=$QEMU_SRC is not a QEMU source tree"
-		(cd "$QEMU_SRC" && pwd -P)
-	else
-		newest_source qemu "$QEMU_SERIES"
-	fi
-}
+# A person's own trees: checked once, here, where a mistake ends the script.
+if [ -n "${QEMU_SRC-}" ]; then
+	[ -f "$QEMU_SRC/hw/misc/meson.build" ] || die "QEMU_SRC=$QEMU_SRC is not a QEMU source tree"
+	QEMU_SRC=$(cd "$QEMU_SRC" && pwd -P)
+fi
+if [ -n "${KERNEL_SRC-}" ]; then
+	[ -f "$KERNEL_SRC/Kbuild" ] || die "KERNEL_SRC=$KERNEL_SRC is not a Linux source tree"
+	KERNEL_SRC=$(cd "$KERNEL_SRC" && pwd -P)
+fi
 
-kernel_source() {
-	if [ -n "${KERNEL_SRC-}" ]; then
-		[ -f "$KERNEL_SRC/Kbuild" ] || die "KERNEL_SRC=$KERNEL_SRC is not a Linux source tree"
-		(cd "$KERNEL_SRC" && pwd -P)
-	else
-		newest_source linux "$KERNEL_SERIES"
-	fi
-}
+# Nothing if there is none yet.
+qemu_source()   { if [ -n "${QEMU_SRC-}" ]; then echo "$QEMU_SRC"; else newest_source qemu "$QEMU_SERIES"; fi; }
+kernel_source() { if [ -n "${KERNEL_SRC-}" ]; then echo "$KERNEL_SRC"; else newest_source linux "$KERNEL_SERIES"; fi; }
 
 need_disk() {
 	local have
@@ -38,11 +34,13 @@ need_disk() {
 fetch_qemu() {
 	[ -z "$(qemu_source)" ] || return 0
 	need_disk 3000
-	step "QEMU $QEMU_SERIES source" fetch_qemu_now
+	with_lock "$HGPU_SRC/lock" step "QEMU $QEMU_SERIES source" fetch_qemu_now
 }
 
 fetch_qemu_now() {
 	local tmp=$HGPU_SRC/.qemu.$$ version
+	[ -z "$(qemu_source)" ] || return 0	# another process fetched it while we waited
+	rm -rf "$HGPU_SRC"/.qemu.*	# of one that was interrupted
 	private_lists
 	mkdir -p "$tmp"
 	(cd "$tmp" && apt-get "${PRIVATE_APT[@]}" source --download-only "qemu/$QEMU_SUITE")
@@ -52,20 +50,22 @@ fetch_qemu_now() {
 	"$QEMU_SERIES".*) ;;
 	*) die "$QEMU_SUITE has QEMU $version, not $QEMU_SERIES" "set QEMU_SRC to a tree of QEMU $QEMU_SERIES" ;;
 	esac
-	mv "$tmp/tree" "$HGPU_SRC/qemu-$version"
+	mv -T "$tmp/tree" "$HGPU_SRC/qemu-$version"
 	rm -rf "$tmp"
 }
 
 fetch_kernel() {
 	[ -z "$(kernel_source)" ] || return 0
 	need_disk 5000
-	step "Linux $KERNEL_SERIES source" fetch_kernel_now
+	with_lock "$HGPU_SRC/lock" step "Linux $KERNEL_SERIES source" fetch_kernel_now
 }
 
 # Whichever of the machine's own suites and the private lists has the package; the former first,
 # because that is where security updates are.
 fetch_kernel_now() {
 	local tmp=$HGPU_SRC/.linux.$$ package=linux-source-$KERNEL_SERIES version tarball
+	[ -z "$(kernel_source)" ] || return 0	# another process fetched it while we waited
+	rm -rf "$HGPU_SRC"/.linux.*
 	mkdir -p "$tmp/deb"
 	chmod 755 "$tmp"
 	if [ -n "$(apt-cache show "$package" 2>/dev/null)" ]; then
@@ -79,6 +79,6 @@ fetch_kernel_now() {
 	tarball=$(find "$tmp/deb" -name "$package.tar.*")
 	mkdir "$tmp/tree"
 	tar -x --strip-components=1 -C "$tmp/tree" -f "$tarball"
-	mv "$tmp/tree" "$HGPU_SRC/linux-$version"
+	mv -T "$tmp/tree" "$HGPU_SRC/linux-$version"
 	rm -rf "$tmp"
 }
