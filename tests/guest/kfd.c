@@ -388,21 +388,21 @@ static void queue_stopped_in_a_copy_loses_nothing(void)
 /* At whatever it was doing: copying, parked in a fault, waiting for its turn. */
 static void queue_destroyed_at_any_moment_stops(void)
 {
-	for (int i = 0; i < 24; i++) {
-		char *buf = map_anon(16 * MIB);
+	for (int i = 0; i < 12; i++) {
+		char *buf = map_anon(4 * MIB);
 
 		if (i)
 			queue_create(&q, &gpu, 64 << 10);
 		else
 			gpu_and_queue(&gpu, &q);
-		queue_fill(&q, buf, i, 16 * MIB);
+		queue_fill(&q, buf, i, 4 * MIB);
 		queue_submit(&q);
-		nap_us(i * 400);
+		nap_us(i * 300);
 		queue_destroy(&q);
-		memset(buf, 0x55, 16 * MIB);
+		memset(buf, 0x55, 4 * MIB);
 		nap_us(2000);
-		value_check(buf, 16 * MIB, 0x55555555);	/* nothing comes after it */
-		munmap(buf, 16 * MIB);
+		value_check(buf, 4 * MIB, 0x55555555);	/* nothing comes after it */
+		munmap(buf, 4 * MIB);
 	}
 }
 
