@@ -238,6 +238,13 @@ static int hgpu_process_alloc_pasid(struct hgpu_process *process)
 	return 0;
 }
 
+/* The one place of initialisation, so that there is one lock class for each. */
+static void hgpu_process_init_locks(struct hgpu_process *process)
+{
+	mutex_init(&process->lock);
+	spin_lock_init(&process->va_lock);
+}
+
 /* Under the mmap_lock of current's mm, which has no process yet. */
 static struct mmu_notifier *hgpu_process_alloc_notifier(struct mm_struct *mm)
 {
@@ -249,8 +256,7 @@ static struct mmu_notifier *hgpu_process_alloc_notifier(struct mm_struct *mm)
 		return ERR_PTR(-ENOMEM);
 
 	kref_init(&process->ref);
-	mutex_init(&process->lock);
-	spin_lock_init(&process->va_lock);
+	hgpu_process_init_locks(process);
 	process->bo_vas = RB_ROOT_CACHED;
 	idr_init(&process->queue_ids);
 	INIT_WORK(&process->free_work, hgpu_process_free_work);
@@ -332,8 +338,31 @@ bool hgpu_process_va_is_bo(struct hgpu_process *process, u64 first_page, u64 las
 
 /* ---- module ---- */
 
+/* Teach lockdep that the process's lock is outside of mmap_lock. */
+static int hgpu_process_prime_lockdep(void)
+{
+	struct hgpu_process *process;
+
+	if (!IS_ENABLED(CONFIG_LOCKDEP) || !current->mm)
+		return 0;
+	process = kzalloc(sizeof(*process), GFP_KERNEL);
+	if (!process)
+		return -ENOMEM;
+	hgpu_process_init_locks(process);
+	mutex_lock(&process->lock);
+	mmap_read_lock(current->mm);
+	mmap_read_unlock(current->mm);
+	mutex_unlock(&process->lock);
+	kfree(process);
+	return 0;
+}
+
 int hgpu_process_init(void)
 {
+	int ret = hgpu_process_prime_lockdep();
+
+	if (ret)
+		return ret;
 	hgpu_process_wq = alloc_workqueue("hgpu_process", WQ_UNBOUND, 0);
 	return hgpu_process_wq ? 0 : -ENOMEM;
 }
