@@ -388,6 +388,8 @@ static void stale_translation_used_until_flushed(void)
     ring_wait_idle(&t.q);
 
     vm_map(&t.vm, DST_VA, DST_RAM, LEN, PTE_RAM);
+    /* Not by a flush for somebody else either */
+    gpu_flush_tlb(&t.g, VMID + 1);
     submit_copy(&t);
     ring_wait_idle(&t.q);
     gpu_assert_ram(&t.g, DST_RAM, zeroes, LEN);

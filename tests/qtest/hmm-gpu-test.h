@@ -225,8 +225,13 @@ void ring_wait_idle(TestRing *r);
 void ring_wait_status(TestRing *r, uint32_t bit);
 void ring_wait_exception(TestRing *r, uint32_t exception);
 
-/* Writes, copies back and compares: is this GPU in working order? */
+/*
+ * Copies there and back and compares: is this GPU in working order? It is new,
+ * or reset: nothing is flushed first, so an old translation would show.
+ */
 void gpu_check_works(TestGpu *g);
+/* The same for one that has been at work */
+void gpu_check_still_works(TestGpu *g);
 
 /* ---- The files of tests ---- */
 
