@@ -74,10 +74,16 @@ static void hgpu_pci_remove(struct pci_dev *pdev)
 static pci_ers_result_t hgpu_pci_error_detected(struct pci_dev *pdev,
 						pci_channel_state_t state)
 {
+	/* Something failed once, the link and the GPU work. */
+	if (state == pci_channel_io_normal)
+		return PCI_ERS_RESULT_CAN_RECOVER;
+
 	/*
-	 * No recovery from bus errors: what was in VRAM could not be read.
-	 * Callers that wait for SDMA must not wait for its timeout.
+	 * No recovery otherwise: what was in VRAM cannot be read. No DMA
+	 * before the fences of jobs are signalled and their pages are freed;
+	 * and nobody waits for a timeout.
 	 */
+	pci_clear_master(pdev);
 	hgpu_device_lost(pci_get_drvdata(pdev));
 	return PCI_ERS_RESULT_DISCONNECT;
 }

@@ -98,6 +98,10 @@ static void hgpu_sdma_process_fences(struct hgpu_device *hdev)
 	spin_unlock_irqrestore(&sdma->fence_lock, flags);
 }
 
+/*
+ * A ring that still works is stopped first: what its jobs write to is free once
+ * their fences are signalled.
+ */
 static void hgpu_sdma_fail_all(struct hgpu_device *hdev, int error)
 {
 	struct hgpu_sdma *sdma = &hdev->sdma;
@@ -106,6 +110,8 @@ static void hgpu_sdma_fail_all(struct hgpu_device *hdev, int error)
 
 	spin_lock_irqsave(&sdma->fence_lock, flags);
 	WRITE_ONCE(sdma->dead, true);
+	if (!hgpu_device_gone(hdev))
+		hgpu_ring_stop(hdev, &sdma->ring);
 	list_for_each_entry_safe(job, next, &sdma->pending, link)
 		hgpu_sdma_finish_locked(job, error);
 	spin_unlock_irqrestore(&sdma->fence_lock, flags);
@@ -490,7 +496,6 @@ void hgpu_sdma_fini(struct hgpu_device *hdev)
 	drm_sched_fini(&sdma->sched);
 	destroy_workqueue(sdma->timeout_wq);
 	destroy_workqueue(sdma->submit_wq);
-	hgpu_ring_stop(hdev, &sdma->ring);
 	hgpu_ring_fini(hdev, &sdma->ring);
 	hgpu_sdma_pool_fini(hdev);
 	mutex_destroy(&sdma->submit_lock);

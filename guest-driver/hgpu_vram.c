@@ -109,6 +109,10 @@ static int hgpu_ttm_access_memory(struct ttm_buffer_object *tbo,
 
 	if (!drm_dev_enter(drm, &idx))
 		return -ENODEV;
+	if (!hgpu_vram_res_visible(vram, tbo->resource)) {
+		drm_dev_exit(idx);
+		return -EIO;
+	}
 	for (done = 0; done < len; ) {
 		u32 within = offset_in_page(offset + done);
 		int n = min_t(int, len - done, PAGE_SIZE - within);
