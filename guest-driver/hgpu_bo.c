@@ -91,9 +91,11 @@ static void hgpu_bo_place(const struct hgpu_bo *bo, struct ttm_place *place)
 
 static void hgpu_bo_clear_cpu(struct hgpu_bo *bo)
 {
-	struct hgpu_vram *vram = &bo_to_hgpu(bo)->vram;
+	struct hgpu_device *hdev = bo_to_hgpu(bo);
+	struct hgpu_vram *vram = &hdev->vram;
 	u64 page, n, npages = PFN_DOWN(hgpu_bo_size(bo));
 
+	down_read(&hdev->reset_lock);
 	for (page = 0; page < npages; page += n) {
 		u64 offset = hgpu_bo_vram_page(bo, page, &n);
 
@@ -101,6 +103,7 @@ static void hgpu_bo_clear_cpu(struct hgpu_bo *bo)
 	}
 	/* Zero for the GPU before anybody can tell it the address. */
 	wmb();
+	up_read(&hdev->reset_lock);
 }
 
 static int hgpu_bo_clear(struct hgpu_bo *bo)

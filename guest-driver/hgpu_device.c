@@ -20,7 +20,9 @@
 
 #include "hgpu_debugfs.h"
 #include "hgpu_device.h"
+#include "hgpu_gpuvm.h"
 #include "hgpu_kfd.h"
+#include "hgpu_process.h"
 #include "hgpu_svm.h"
 
 static DEFINE_IDA(hgpu_index_ida);
@@ -34,6 +36,10 @@ bool hgpu_device_gone(struct hgpu_device *hdev)
 	 * the one that QEMU emulates, give zeroes.
 	 */
 	if (hgpu_rreg(hdev, HGPU_ID) == HGPU_ID_VALUE)
+		return false;
+	/* A reset reads like that too; it may even have ended since. */
+	if (hgpu_device_resetting(hdev) ||
+	    hgpu_rreg(hdev, HGPU_ID) == HGPU_ID_VALUE)
 		return false;
 	set_bit(HGPU_STATE_GONE, &hdev->state);
 	return true;
@@ -227,6 +233,7 @@ int hgpu_device_init(struct hgpu_device *hdev)
 {
 	int err;
 
+	init_rwsem(&hdev->reset_lock);
 	hdev->index = ida_alloc(&hgpu_index_ida, GFP_KERNEL);
 	if (hdev->index < 0)
 		return hdev->index;
@@ -299,6 +306,7 @@ void hgpu_device_fini(struct hgpu_device *hdev)
 	ida_free(&hgpu_index_ida, hdev->index);
 }
 
+/* What was in VRAM cannot be had any more, whatever the registers say. */
 void hgpu_device_lost(struct hgpu_device *hdev)
 {
 	set_bit(HGPU_STATE_GONE, &hdev->state);
@@ -307,12 +315,40 @@ void hgpu_device_lost(struct hgpu_device *hdev)
 
 /*
  * Function level reset: registers and queues are lost, VRAM is not (SPEC 2).
- * The kernel's ring is idle meanwhile; queues of processes are lost.
+ *
+ * From here until the PCI core has restored the configuration, 100 ms later,
+ * stores to the BARs are swallowed. Who can wait does: jobs (submit_lock), the
+ * GART (its lock), others who store to VRAM (reset_lock). Notifiers cannot, so
+ * what they write to page tables is only in the shadows: _reset_done() writes
+ * all tables again before any VMID translates. User queues are stopped first:
+ * freed memory must not be reachable through an entry that could not be
+ * cleared.
+ *
+ * Locks of processes are not to be taken once jobs are kept out: their holders
+ * may be waiting for a job.
  */
 void hgpu_device_reset_prepare(struct hgpu_device *hdev)
 {
+	set_bit(HGPU_STATE_RESETTING, &hdev->state);
+	hgpu_hqd_reset(hdev);
 	hgpu_sdma_suspend(hdev);
 	hgpu_ih_suspend(hdev);
+	down_write(&hdev->reset_lock);
+	hgpu_gart_suspend(hdev);
+}
+
+static void hgpu_device_restore_tables(struct hgpu_device *hdev)
+{
+	struct hgpu_process_device *pdd;
+	struct hgpu_process *process;
+	unsigned long pasid = 0;
+
+	while ((process = hgpu_process_next(&pasid))) {
+		pdd = hgpu_process_device(process, hdev);
+		if (pdd)
+			hgpu_vm_restore(&pdd->vm);
+		hgpu_process_put(process);
+	}
 }
 
 void hgpu_device_reset_done(struct hgpu_device *hdev)
@@ -320,15 +356,24 @@ void hgpu_device_reset_done(struct hgpu_device *hdev)
 	int err;
 
 	pci_set_master(hdev->pdev);
-	hgpu_gart_hw_init(hdev);
+	/* A reset of the bus is a cold one: VRAM has lost its contents. */
+	if (!hgpu_gart_survived(hdev)) {
+		drm_err(&hdev->drm, "VRAM did not survive the reset, and with it what processes had there: unbind the driver and bind it again\n");
+		hgpu_device_lost(hdev);
+	}
+	hgpu_gart_resume(hdev);
+	up_write(&hdev->reset_lock);
 	hgpu_ih_resume(hdev);
 	err = hgpu_sdma_resume(hdev);
-	if (err) {
+	if (err && err != -ENODEV)
 		drm_err(&hdev->drm, "SDMA does not run after the reset (%d): unbind the driver and bind it again\n",
 			err);
-		return;
+	/* Page tables and VMIDs also then: queues and CPU faults go on. */
+	if (!test_bit(HGPU_STATE_GONE, &hdev->state)) {
+		hgpu_device_restore_tables(hdev);
+		hgpu_vmid_hw_init(hdev);
 	}
-	hgpu_vmid_hw_init(hdev);
-	hgpu_hqd_reset(hdev);
-	drm_info(&hdev->drm, "reset: VRAM is kept, queues of processes are lost\n");
+	clear_bit(HGPU_STATE_RESETTING, &hdev->state);
+	if (!err)
+		drm_info(&hdev->drm, "reset: VRAM is kept, queues of processes are lost\n");
 }

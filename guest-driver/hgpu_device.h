@@ -12,6 +12,7 @@
 #include <drm/drm_device.h>
 #include <linux/io.h>
 #include <linux/pci.h>
+#include <linux/rwsem.h>
 
 #include "hgpu_gart.h"
 #include "hgpu_ih_ring.h"
@@ -36,6 +37,7 @@ struct dentry;
 /* Bits of &hgpu_device.state */
 #define HGPU_STATE_GONE		0	/* registers read all ones; never cleared */
 #define HGPU_STATE_REMOVING	1	/* no new users; the hardware still works */
+#define HGPU_STATE_RESETTING	2	/* BARs may not answer; see hgpu_device_reset_prepare() */
 
 /**
  * struct hgpu_device - one GPU
@@ -46,6 +48,9 @@ struct dentry;
  * @doorbells_phys: BAR 2 for mappings of processes
  * @num_sdma: SDMA engines
  * @state: HGPU_STATE_* bits
+ * @reset_lock: held for reading by who stores to VRAM through BAR 0 and can wait,
+ *	for writing while a reset may swallow the stores; below the locks of
+ *	processes and tables, above the GART's
  * @index: 0.., names the debugfs directory
  * @stats: counters
  * @vram: VRAM and buffers
@@ -70,6 +75,7 @@ struct hgpu_device {
 	resource_size_t doorbells_phys;
 	u32 num_sdma;
 	unsigned long state;
+	struct rw_semaphore reset_lock;
 	int index;
 
 	struct hgpu_stats stats;
@@ -133,6 +139,22 @@ static inline bool hgpu_device_removing(const struct hgpu_device *hdev)
 {
 	return READ_ONCE(hdev->state) &
 	       (BIT(HGPU_STATE_GONE) | BIT(HGPU_STATE_REMOVING));
+}
+
+/**
+ * hgpu_device_resetting() - is a reset under way?
+ * @hdev: the GPU
+ *
+ * Registers and VRAM may swallow stores and read as anything. No user queue
+ * runs, no translation of VMIDs 1-15 is in use; both stay so until it is over,
+ * and page tables are then written anew from what the CPU knows of them.
+ *
+ * Context: any.
+ * Return: true if so.
+ */
+static inline bool hgpu_device_resetting(const struct hgpu_device *hdev)
+{
+	return test_bit(HGPU_STATE_RESETTING, &hdev->state);
 }
 
 /* For hgpu_drv.c. */

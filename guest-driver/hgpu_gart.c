@@ -6,6 +6,7 @@
 #include <linux/dma-mapping.h>
 #include <linux/iopoll.h>
 #include <linux/iosys-map.h>
+#include <linux/random.h>
 
 #include "hgpu_device.h"
 #include "hgpu_pte.h"
@@ -166,7 +167,7 @@ void hgpu_gtt_free(struct hgpu_device *hdev, struct hgpu_gtt_mem *mem)
 	memset(mem, 0, sizeof(*mem));
 }
 
-void hgpu_gart_hw_init(struct hgpu_device *hdev)
+static void hgpu_gart_hw_init_locked(struct hgpu_device *hdev)
 {
 	struct hgpu_gart *gart = &hdev->gart;
 	u64 table = hgpu_bo_vram_offset(gart->bo) | HGPU_PTE_VALID;
@@ -187,10 +188,28 @@ void hgpu_gart_hw_init(struct hgpu_device *hdev)
 		  upper_32_bits(last));
 	hgpu_wreg(hdev, HGPU_VM_CONTEXT_CNTL(0),
 		  HGPU_VM_CONTEXT1_CNTL__ENABLE_CONTEXT);
-
-	mutex_lock(&gart->lock);
 	hgpu_gart_flush_locked(hdev);
-	mutex_unlock(&gart->lock);
+}
+
+void hgpu_gart_suspend(struct hgpu_device *hdev)
+	__acquires(&hdev->gart.lock)
+{
+	mutex_lock(&hdev->gart.lock);
+}
+
+bool hgpu_gart_survived(struct hgpu_device *hdev)
+{
+	struct hgpu_gart *gart = &hdev->gart;
+
+	lockdep_assert_held(&gart->lock);
+	return readq(&gart->ptes[gart->npages]) == gart->canary;
+}
+
+void hgpu_gart_resume(struct hgpu_device *hdev)
+	__releases(&hdev->gart.lock)
+{
+	hgpu_gart_hw_init_locked(hdev);
+	mutex_unlock(&hdev->gart.lock);
 }
 
 int hgpu_gart_init(struct hgpu_device *hdev)
@@ -207,7 +226,7 @@ int hgpu_gart_init(struct hgpu_device *hdev)
 		return -ENOMEM;
 	bitmap_set(gart->used, 0, HGPU_GART_WINDOWS * HGPU_GART_WINDOW_PAGES);
 
-	err = hgpu_bo_create(hdev, (u64)gart->npages * sizeof(u64), 0,
+	err = hgpu_bo_create(hdev, ((u64)gart->npages + 1) * sizeof(u64), 0,
 			     HGPU_DOMAIN_VRAM_VISIBLE,
 			     HGPU_BO_CONTIGUOUS | HGPU_BO_CLEAR |
 			     HGPU_BO_PINNED | HGPU_BO_KERNEL, &gart->bo);
@@ -218,7 +237,12 @@ int hgpu_gart_init(struct hgpu_device *hdev)
 		goto err_bo;
 	gart->ptes = map.vaddr_iomem;
 
-	hgpu_gart_hw_init(hdev);
+	gart->canary = get_random_u64();
+	writeq(gart->canary, &gart->ptes[gart->npages]);
+
+	mutex_lock(&gart->lock);
+	hgpu_gart_hw_init_locked(hdev);
+	mutex_unlock(&gart->lock);
 	return 0;
 
 err_bo:

@@ -26,6 +26,7 @@ struct hgpu_device;
  * struct hgpu_gart - the aperture of one GPU
  * @bo: the table, pinned
  * @ptes: the table for the CPU
+ * @canary: what is written behind the table, to be found again after a reset
  * @base: VMID 0 address of the aperture
  * @npages: pages of the aperture
  * @used: a bit for each page that is bound or a window's; protected by @lock
@@ -34,6 +35,7 @@ struct hgpu_device;
 struct hgpu_gart {
 	struct hgpu_bo *bo;
 	u64 __iomem *ptes;
+	u64 canary;
 	u64 base;
 	u32 npages;
 	unsigned long *used;
@@ -130,9 +132,15 @@ u64 hgpu_gart_window_pte_addr(struct hgpu_device *hdev, unsigned int window);
  */
 u64 hgpu_gart_pte(dma_addr_t addr, u32 flags);
 
-/* For hgpu_device.c. _hw_init() programs the registers, also after an FLR. */
+/*
+ * For hgpu_device.c. _suspend() keeps everybody out until _resume(), by the same
+ * task, has programmed the registers again; _survived() asks in between whether
+ * the table is still what was written.
+ */
 int hgpu_gart_init(struct hgpu_device *hdev);
-void hgpu_gart_hw_init(struct hgpu_device *hdev);
+void hgpu_gart_suspend(struct hgpu_device *hdev);
+bool hgpu_gart_survived(struct hgpu_device *hdev);
+void hgpu_gart_resume(struct hgpu_device *hdev);
 void hgpu_gart_fini(struct hgpu_device *hdev);
 
 #endif /* HGPU_GART_H */

@@ -190,6 +190,14 @@ u32 hgpu_vm_read(struct hgpu_vm *vm, u64 first_page, u32 npages, u64 *ptes);
 int hgpu_vm_flush_tlb(struct hgpu_vm *vm);
 
 /**
+ * hgpu_vm_restore() - write all tables again, after a reset of the GPU
+ * @vm: the address space; no VMID of it is programmed
+ *
+ * Context: may sleep. Safe after hgpu_vm_early_init().
+ */
+void hgpu_vm_restore(struct hgpu_vm *vm);
+
+/**
  * hgpu_vm_map_bo() - map a whole buffer
  * @vm: the address space
  * @bo: pinned GTT or VRAM buffer

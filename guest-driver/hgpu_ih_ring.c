@@ -185,7 +185,7 @@ void hgpu_ih_drain(struct hgpu_device *hdev)
 	mutex_lock(&ih->lock);
 	/* The register, as the write-back may be on its way. */
 	wptr = hgpu_rreg(hdev, HGPU_IH_RB_WPTR);
-	if (!hgpu_device_gone(hdev))
+	if (!ih->suspended && !hgpu_device_gone(hdev))
 		hgpu_ih_process_locked(hdev, wptr);
 	mutex_unlock(&ih->lock);
 }
@@ -227,6 +227,7 @@ void hgpu_ih_hw_init(struct hgpu_device *hdev)
 	mutex_lock(&ih->lock);
 	/* Enabling makes both pointers 0. */
 	ih->rptr = 0;
+	ih->suspended = false;
 	WRITE_ONCE(*ih->wptr, 0);
 	/* Before the device can write its own. */
 	wmb();
@@ -291,6 +292,9 @@ void hgpu_ih_suspend(struct hgpu_device *hdev)
 {
 	disable_irq(hdev->ih.irq);
 	hgpu_ih_drain(hdev);
+	mutex_lock(&hdev->ih.lock);
+	hdev->ih.suspended = true;
+	mutex_unlock(&hdev->ih.lock);
 	hdev->ih.clock_suspended = hgpu_gpu_timestamp(hdev);
 }
 

@@ -79,6 +79,7 @@ struct hgpu_ih_handler {
  * @wptr: the write pointer's write-back
  * @wptr_dma: bus address of @wptr
  * @rptr: bytes, where decoding goes on; protected by @lock
+ * @suspended: a reset is under way, the ring is empty; protected by @lock
  * @lock: serialises decoding, so that entries are handled in order; held
  *	while handlers run. Taken last among the sleeping locks
  * @handlers: who handles what; grows under @handlers_lock, is read without
@@ -98,6 +99,7 @@ struct hgpu_ih {
 	__le32 *wptr;
 	dma_addr_t wptr_dma;
 	u32 rptr;
+	bool suspended;
 	struct mutex lock;
 	struct hgpu_ih_handler handlers[HGPU_IH_HANDLERS];
 	unsigned int num_handlers;

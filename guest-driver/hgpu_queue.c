@@ -279,6 +279,12 @@ static int hgpu_queue_map(struct hgpu_queue *queue)
 	u64 wptr = hgpu_queue_user_wptr(queue, rptr);
 	u32 status;
 
+	/*
+	 * Under the process's lock, which hgpu_hqd_reset() takes after the flag
+	 * was set: no queue is mapped behind its back.
+	 */
+	if (hgpu_device_resetting(hdev))
+		return -EBUSY;
 	if (!hgpu_wptr_valid(rptr, wptr, queue->props.ring_size)) {
 		drm_dbg(&hdev->drm, "write pointer %#llx does not fit read pointer %#llx\n",
 			wptr, rptr);
@@ -474,6 +480,8 @@ static void hgpu_queues_lose(struct hgpu_process_device *pdd)
 	lockdep_assert_held(&pdd->process->lock);
 	list_for_each_entry(queue, &pdd->queues, link) {
 		queue->lost |= queue->mapped;
+		/* If it does not stop, the reset will stop it. */
+		hgpu_queue_reset(queue);
 		queue->mapped = false;
 	}
 }

@@ -106,7 +106,10 @@ struct hgpu_queue {
 	struct list_head link;
 };
 
-/* For hgpu_device.c. _reset(): an FLR has emptied all HQDs. */
+/*
+ * For hgpu_device.c. _reset(): an FLR is coming, hgpu_device_resetting() says so:
+ * all user queues are stopped, and lost.
+ */
 int hgpu_hqd_init(struct hgpu_device *hdev);
 void hgpu_hqd_reset(struct hgpu_device *hdev);
 void hgpu_hqd_fini(struct hgpu_device *hdev);

@@ -133,9 +133,14 @@ int hgpu_vmid_flush(struct hgpu_device *hdev, unsigned int vmid)
 	int ret;
 
 	hgpu_wreg(hdev, HGPU_VM_INVALIDATE_ENG_REQ(engine), req);
-	/* A GPU that is gone reads all ones, which counts: it translates nothing. */
+	/*
+	 * A GPU that is gone translates nothing; nor does one that is being
+	 * reset, and then its TLB is empty.
+	 */
 	ret = read_poll_timeout_atomic(hgpu_rreg, ack,
-				       ack & (1u << vmid), 1,
+				       (ack & (1u << vmid)) ||
+				       hgpu_device_resetting(hdev) ||
+				       hgpu_device_gone(hdev), 1,
 				       HGPU_FLUSH_TIMEOUT_US, false, hdev,
 				       HGPU_VM_INVALIDATE_ENG_ACK(engine));
 	hgpu_stat_inc(hdev, tlb_flushes);
