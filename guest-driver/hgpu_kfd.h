@@ -114,7 +114,9 @@ void hgpu_kfd_zap_doorbells(struct hgpu_process *process, struct hgpu_device *hd
  * @num_gpus: how many; 0: the CPU alone
  *
  * Context: may sleep; the caller serialises.
- * Return: 0 or -ENOMEM; then the old tree is gone and none is there.
+ * Nodes whose GPU stays at its place are not touched.
+ *
+ * Return: 0 or -ENOMEM; then the nodes from the one that failed on are missing.
  */
 int hgpu_kfd_topology_update(struct hgpu_device **gpus, unsigned int num_gpus);
 int hgpu_kfd_topology_init(void);

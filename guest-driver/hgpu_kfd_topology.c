@@ -2,9 +2,10 @@
 /*
  * KFD's topology in sysfs: /sys/devices/virtual/kfd/kfd/topology.
  *
- * Nothing in it changes while a set of GPUs is there. So its files are texts,
- * written when the tree is made, and when a GPU comes or goes the tree below
- * "nodes" is made anew. A reader that sees generation_id change starts over.
+ * Nothing in a node changes while its GPU is there, so its files are texts that
+ * are written when the node is made. When a GPU comes or goes only nodes from
+ * its own on are made anew: user space that looks at the others meanwhile finds
+ * them. A reader that sees generation_id change starts over.
  *
  * Node 0 is the CPU with all system memory, GPUs follow.
  */
@@ -48,7 +49,7 @@ struct hgpu_topo_file {
 	char *text;
 };
 
-/* A directory; the last one made comes first in its list. */
+/* A directory; the last one made comes first in its node's list. */
 struct hgpu_topo_dir {
 	struct kobject kobj;
 	struct list_head link;
@@ -56,10 +57,21 @@ struct hgpu_topo_dir {
 	struct hgpu_topo_file files[HGPU_TOPO_MAX_FILES];
 };
 
+/* A node: what it shows and what it is made of. */
+struct hgpu_topo_node {
+	struct hgpu_device *hdev;	/* NULL: the CPU, or not there */
+	struct list_head dirs;
+};
+
 /* Protected by the callers' lock; the generation is read without. */
-static struct hgpu_topo_dir *hgpu_topo_root;
-static LIST_HEAD(hgpu_topo_dirs);
+static struct hgpu_topo_dir *hgpu_topo_root, *hgpu_topo_nodes;
+static struct hgpu_topo_dir *hgpu_topo_cpu, *hgpu_topo_cpu_links;
+static struct hgpu_topo_node hgpu_topo_node[1 + HGPU_MAX_GPUS];
+static unsigned int hgpu_topo_num_nodes;
 static unsigned int hgpu_topo_generation;
+
+/* Protects the texts against being replaced while they are read. */
+static DEFINE_MUTEX(hgpu_topo_text_lock);
 
 /* ---- directories and files ---- */
 
@@ -69,6 +81,7 @@ static ssize_t hgpu_topo_show(struct kobject *kobj, struct attribute *attr, char
 
 	if (!file->text)
 		return sysfs_emit(buf, "%u\n", READ_ONCE(hgpu_topo_generation));
+	guard(mutex)(&hgpu_topo_text_lock);
 	return sysfs_emit(buf, "%s", file->text);
 }
 
@@ -161,12 +174,12 @@ static void hgpu_topo_remove(struct list_head *dirs)
 
 /* ---- what is in a node ---- */
 
-static int hgpu_topo_mem_bank(struct kobject *node, u32 heap_type, u64 size)
+static int hgpu_topo_mem_bank(struct list_head *dirs, struct kobject *node, u32 heap_type, u64 size)
 {
 	struct hgpu_topo_dir *banks, *bank;
 
-	banks = hgpu_topo_mkdir(&hgpu_topo_dirs, node, "mem_banks");
-	bank = banks ? hgpu_topo_mkdir(&hgpu_topo_dirs, &banks->kobj, "0") : NULL;
+	banks = hgpu_topo_mkdir(dirs, node, "mem_banks");
+	bank = banks ? hgpu_topo_mkdir(dirs, &banks->kobj, "0") : NULL;
 	return hgpu_topo_file(bank, "properties",
 			      "heap_type %u\n"
 			      "size_in_bytes %llu\n"
@@ -176,10 +189,10 @@ static int hgpu_topo_mem_bank(struct kobject *node, u32 heap_type, u64 size)
 			      heap_type, size, 0, HGPU_MEM_WIDTH_BITS, HGPU_MEM_CLOCK_MHZ);
 }
 
-static int hgpu_topo_io_link(struct kobject *links, unsigned int n, unsigned int from,
-			     unsigned int to)
+static int hgpu_topo_io_link(struct list_head *dirs, struct kobject *links, unsigned int n,
+			     unsigned int from, unsigned int to)
 {
-	struct hgpu_topo_dir *link = hgpu_topo_mkdir(&hgpu_topo_dirs, links, "%u", n);
+	struct hgpu_topo_dir *link = hgpu_topo_mkdir(dirs, links, "%u", n);
 
 	return hgpu_topo_file(link, "properties",
 			      "type %u\n"
@@ -203,12 +216,12 @@ static int hgpu_topo_io_link(struct kobject *links, unsigned int n, unsigned int
  * One cache, for user space that reads the number as proof that it has found a
  * CPU. What the caches are is the business of /sys/devices/system/cpu.
  */
-static int hgpu_topo_cpu_cache(struct kobject *node)
+static int hgpu_topo_cpu_cache(struct list_head *dirs, struct kobject *node)
 {
 	struct hgpu_topo_dir *caches, *cache;
 
-	caches = hgpu_topo_mkdir(&hgpu_topo_dirs, node, "caches");
-	cache = caches ? hgpu_topo_mkdir(&hgpu_topo_dirs, &caches->kobj, "0") : NULL;
+	caches = hgpu_topo_mkdir(dirs, node, "caches");
+	cache = caches ? hgpu_topo_mkdir(dirs, &caches->kobj, "0") : NULL;
 	return hgpu_topo_file(cache, "properties",
 			      "processor_id_low 0\n"
 			      "level 1\n"
@@ -223,9 +236,9 @@ static int hgpu_topo_cpu_cache(struct kobject *node)
 			      HSA_CACHE_TYPE_DATA | HSA_CACHE_TYPE_CPU);
 }
 
-static int hgpu_topo_cpu_properties(struct hgpu_topo_dir *node, unsigned int num_gpus)
+static char *hgpu_topo_cpu_properties(unsigned int num_gpus)
 {
-	return hgpu_topo_file(node, "properties",
+	return kasprintf(GFP_KERNEL,
 			      "cpu_cores_count %u\n"
 			      "simd_count 0\n"
 			      "mem_banks_count 1\n"
@@ -314,68 +327,101 @@ static int hgpu_topo_gpu_properties(struct hgpu_topo_dir *node, struct hgpu_devi
 
 /* ---- nodes ---- */
 
-static int hgpu_topo_cpu_node(struct kobject *nodes, unsigned int num_gpus)
+static int hgpu_topo_make_cpu(void)
 {
-	struct hgpu_topo_dir *node = hgpu_topo_mkdir(&hgpu_topo_dirs, nodes, "0");
-	struct hgpu_topo_dir *links;
-	unsigned int i;
+	struct list_head *dirs = &hgpu_topo_node[0].dirs;
+	struct hgpu_topo_dir *node = hgpu_topo_mkdir(dirs, &hgpu_topo_nodes->kobj, "0");
+	char *properties = hgpu_topo_cpu_properties(0);
 	int ret;
 
-	ret = hgpu_topo_file(node, "gpu_id", "0\n") ?:
+	if (!node || !properties) {
+		kfree(properties);
+		return -ENOMEM;
+	}
+	/* The first file: hgpu_topo_count_links() relies on it. */
+	ret = hgpu_topo_add(node, "properties", properties) ?:
+	      hgpu_topo_file(node, "gpu_id", "0\n") ?:
 	      hgpu_topo_file(node, "name", "\n") ?:
-	      hgpu_topo_cpu_properties(node, num_gpus) ?:
-	      hgpu_topo_mem_bank(&node->kobj, HSA_MEM_HEAP_TYPE_SYSTEM,
+	      hgpu_topo_mem_bank(dirs, &node->kobj, HSA_MEM_HEAP_TYPE_SYSTEM,
 				 (u64)totalram_pages() << PAGE_SHIFT) ?:
-	      hgpu_topo_cpu_cache(&node->kobj);
+	      hgpu_topo_cpu_cache(dirs, &node->kobj);
 	if (ret)
 		return ret;
-
-	links = hgpu_topo_mkdir(&hgpu_topo_dirs, &node->kobj, "io_links");
-	if (!links)
-		return -ENOMEM;
-	for (i = 0; !ret && i < num_gpus; i++)
-		ret = hgpu_topo_io_link(&links->kobj, i, 0, i + 1);
-	return ret;
+	hgpu_topo_cpu = node;
+	hgpu_topo_cpu_links = hgpu_topo_mkdir(dirs, &node->kobj, "io_links");
+	return hgpu_topo_cpu_links ? 0 : -ENOMEM;
 }
 
-static int hgpu_topo_gpu_node(struct kobject *nodes, struct hgpu_device *hdev)
+/* The CPU's properties name the number of its links: one to each GPU. */
+static int hgpu_topo_count_links(unsigned int num_gpus)
 {
-	struct hgpu_topo_dir *node = hgpu_topo_mkdir(&hgpu_topo_dirs, nodes, "%u",
-						     hdev->topology_node);
+	char *text = hgpu_topo_cpu_properties(num_gpus);
+
+	if (!text)
+		return -ENOMEM;
+	mutex_lock(&hgpu_topo_text_lock);
+	swap(hgpu_topo_cpu->files[0].text, text);
+	mutex_unlock(&hgpu_topo_text_lock);
+	kfree(text);
+	return 0;
+}
+
+static int hgpu_topo_make_gpu(unsigned int n, struct hgpu_device *hdev)
+{
 	bool large_bar = hdev->vram.visible == hdev->vram.size;
-	struct hgpu_topo_dir *links;
+	struct list_head *dirs = &hgpu_topo_node[n].dirs;
+	struct hgpu_topo_dir *node, *links;
 	int ret;
 
+	node = hgpu_topo_mkdir(dirs, &hgpu_topo_nodes->kobj, "%u", n);
 	ret = hgpu_topo_file(node, "gpu_id", "%u\n", hdev->gpu_id) ?:
 	      hgpu_topo_file(node, "name", HGPU_GFX_NAME "\n") ?:
 	      hgpu_topo_gpu_properties(node, hdev) ?:
-	      hgpu_topo_mem_bank(&node->kobj,
+	      hgpu_topo_mem_bank(dirs, &node->kobj,
 				 large_bar ? HSA_MEM_HEAP_TYPE_FB_PUBLIC :
 					     HSA_MEM_HEAP_TYPE_FB_PRIVATE,
 				 hgpu_vram_size(hdev));
 	if (ret)
 		return ret;
+	links = hgpu_topo_mkdir(dirs, &node->kobj, "io_links");
+	if (!links)
+		return -ENOMEM;
+	/* The CPU's link to the GPU comes and goes with the GPU's node. */
+	return hgpu_topo_io_link(dirs, &links->kobj, 0, n, 0) ?:
+	       hgpu_topo_io_link(dirs, &hgpu_topo_cpu_links->kobj, n - 1, 0, n);
+}
 
-	links = hgpu_topo_mkdir(&hgpu_topo_dirs, &node->kobj, "io_links");
-	return links ? hgpu_topo_io_link(&links->kobj, 0, hdev->topology_node, 0) : -ENOMEM;
+/* Take nodes away from the last one down, until @keep are left. */
+static void hgpu_topo_shrink(unsigned int keep)
+{
+	while (hgpu_topo_num_nodes > keep) {
+		struct hgpu_topo_node *node = &hgpu_topo_node[--hgpu_topo_num_nodes];
+
+		hgpu_topo_remove(&node->dirs);
+		node->hdev = NULL;
+	}
 }
 
 int hgpu_kfd_topology_update(struct hgpu_device **gpus, unsigned int num_gpus)
 {
-	struct hgpu_topo_dir *nodes;
-	unsigned int i;
-	int ret;
+	unsigned int same = 0;
+	int ret = 0;
 
-	hgpu_topo_remove(&hgpu_topo_dirs);
+	while (same < num_gpus && same + 1 < hgpu_topo_num_nodes &&
+	       hgpu_topo_node[same + 1].hdev == gpus[same])
+		same++;
+
 	WRITE_ONCE(hgpu_topo_generation, hgpu_topo_generation + 1);
+	hgpu_topo_shrink(1 + same);
+	while (!ret && hgpu_topo_num_nodes < 1 + num_gpus) {
+		unsigned int n = hgpu_topo_num_nodes++;
 
-	nodes = hgpu_topo_mkdir(&hgpu_topo_dirs, &hgpu_topo_root->kobj, "nodes");
-	ret = nodes ? hgpu_topo_cpu_node(&nodes->kobj, num_gpus) : -ENOMEM;
-	for (i = 0; !ret && i < num_gpus; i++)
-		ret = hgpu_topo_gpu_node(&nodes->kobj, gpus[i]);
-
-	if (ret)
-		hgpu_topo_remove(&hgpu_topo_dirs);
+		hgpu_topo_node[n].hdev = gpus[n - 1];
+		ret = hgpu_topo_make_gpu(n, gpus[n - 1]);
+	}
+	if (ret)	/* nodes below the one that failed are whole */
+		hgpu_topo_shrink(hgpu_topo_num_nodes - 1);
+	ret = hgpu_topo_count_links(hgpu_topo_num_nodes - 1) ?: ret;
 	WRITE_ONCE(hgpu_topo_generation, hgpu_topo_generation + 1);
 	return ret;
 }
@@ -383,18 +429,27 @@ int hgpu_kfd_topology_update(struct hgpu_device **gpus, unsigned int num_gpus)
 int hgpu_kfd_topology_init(void)
 {
 	LIST_HEAD(dirs);
+	unsigned int i;
 	int ret;
+
+	for (i = 0; i < ARRAY_SIZE(hgpu_topo_node); i++)
+		INIT_LIST_HEAD(&hgpu_topo_node[i].dirs);
 
 	hgpu_topo_root = hgpu_topo_mkdir(&dirs, &hgpu_kfd_class_device()->kobj, "topology");
 	if (!hgpu_topo_root)
 		return -ENOMEM;
-	/* Not among those that are made anew. */
+	/* Not part of a node: hgpu_kfd_topology_exit() knows it. */
 	list_del_init(&hgpu_topo_root->link);
 
+	hgpu_topo_nodes = hgpu_topo_mkdir(&hgpu_topo_node[0].dirs, &hgpu_topo_root->kobj, "nodes");
+	hgpu_topo_num_nodes = 1;
 	ret = hgpu_topo_add(hgpu_topo_root, "generation_id", NULL) ?:
 	      hgpu_topo_file(hgpu_topo_root, "system_properties",
-			     "platform_oem 0\nplatform_id 0\nplatform_rev 0\n") ?:
-	      hgpu_kfd_topology_update(NULL, 0);
+			     "platform_oem 0\nplatform_id 0\nplatform_rev 0\n");
+	if (!ret)
+		ret = hgpu_topo_nodes ? hgpu_topo_make_cpu() : -ENOMEM;
+	if (!ret)
+		ret = hgpu_kfd_topology_update(NULL, 0);
 	if (ret)
 		hgpu_kfd_topology_exit();
 	return ret;
@@ -402,7 +457,7 @@ int hgpu_kfd_topology_init(void)
 
 void hgpu_kfd_topology_exit(void)
 {
-	hgpu_topo_remove(&hgpu_topo_dirs);
+	hgpu_topo_shrink(0);
 	kobject_del(&hgpu_topo_root->kobj);
 	kobject_put(&hgpu_topo_root->kobj);
 	hgpu_topo_root = NULL;
