@@ -71,30 +71,31 @@ build_qtest() {
 # ready_to_build DIR: patched tree, our sources in it, configured.
 ready_to_build() {
 	local dir=$1
-	if [ ! -e "$dir/done" ]; then
+	if ! is_ready "$dir" "${QEMU_SRC-}"; then
 		need_disk 3000
-		step "QEMU: prepare the tree" prepare_qemu "$dir"
+		step "QEMU: prepare the tree" prepare_qemu "$dir/tree"
 		: >"$dir/done"
 	fi
-	is_ready "$dir"
 	keep_newest 2 "$(dirname "$dir")"
 	copy_device "$dir/tree"
 	[ -e "$dir/build/build.ninja" ] || step "QEMU: configure" configure_qemu "$dir"
 }
 
-# A person's own tree is only linked to, never written: the patched files and ours become real files.
+# prepare_qemu TREE: a copy of the sources, with the patch. Done again for a person's own tree, so it must
+# not touch what did not change: a newer date on a meson.build costs a configure.
 prepare_qemu() {
-	local dir=$1 src
+	local tree=$1 src tmp f
 	src=$(qemu_source)
-	rm -rf "$dir/tree" "$dir/build"
-	mkdir -p "$dir/tree"
-	if [ -n "${QEMU_SRC-}" ]; then
-		(cd "$src" && find . -mindepth 1 -maxdepth 1 ! -name '.git' ! -name 'build*' -exec cp -rs "$src/{}" "$dir/tree/" \;)
-		sed -n 's,^+++ b/,,p' "$QEMU_PATCH" | while read -r f; do cp --remove-destination "$src/$f" "$dir/tree/$f"; done
-	else
-		cp -a "$src/." "$dir/tree/"
-	fi
-	patch -d "$dir/tree" -p1 --no-backup-if-mismatch <"$QEMU_PATCH"
+	mkdir -p "$tree"
+	find "$src" -mindepth 1 -maxdepth 1 ! -name .git ! -name 'build*' -exec cp -ru --preserve=timestamps,mode -t "$tree" {} +
+	tmp=$(mktemp -d)
+	sed -n 's,^+++ b/,,p' "$QEMU_PATCH" >"$tmp/files"
+	(cd "$src" && xargs cp --parents -t "$tmp" <"$tmp/files")
+	patch -d "$tmp" -p1 --no-backup-if-mismatch <"$QEMU_PATCH"
+	while read -r f; do
+		cmp -s "$tmp/$f" "$tree/$f" || cp "$tmp/$f" "$tree/$f"
+	done <"$tmp/files"
+	rm -rf "$tmp"
 }
 
 # Where the patch expects our sources.
