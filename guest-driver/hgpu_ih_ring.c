@@ -114,7 +114,8 @@ static void hgpu_ih_overflow_locked(struct hgpu_device *hdev, u32 wptr)
 
 	trace_hgpu_ih_overflow(hdev, ih->rptr, wptr);
 	hgpu_stat_inc(hdev, ih_overflows);
-	dev_warn_ratelimited(hdev->drm.dev, "interrupt ring overflowed: entries lost\n");
+	/* A process can provoke it (TRAPs): once, then it is only counted. */
+	dev_warn_once(hdev->drm.dev, "interrupt ring overflowed: entries lost; see ih_overflows in debugfs\n");
 
 	ih->rptr = (wptr + HGPU_IH_ENTRY_SIZE) & HGPU_IH_MASK;
 	hgpu_wreg(hdev, HGPU_IH_RB_RPTR, ih->rptr);
