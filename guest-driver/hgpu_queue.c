@@ -181,18 +181,26 @@ void hgpu_queue_interrupt(struct hgpu_device *hdev, unsigned int engine,
 				       iv->src_data[0], iv->src_data[1], iv->src_data[2]);
 }
 
+/* ---- mapping ---- */
+
+/*
+ * The device's own word counts as well as the interrupt: when the ring has
+ * overflowed the entry is lost, and mapping a halted queue would look like
+ * success.
+ */
 static bool hgpu_queue_halted(struct hgpu_queue *queue)
 {
-	struct hgpu_hqd_table *hqds = &queue->pdd->hdev->hqds;
-	bool halted;
+	struct hgpu_device *hdev = queue->pdd->hdev;
+	struct hgpu_sdma_mqd *mqd = hgpu_slot_mqd(hdev, queue->slot);
+	u32 status = queue->mapped ? hgpu_slot_status(hdev, queue->slot) :
+				     le32_to_cpu(mqd->context_status);
+	bool error;
 
-	spin_lock(&hqds->error_lock);
-	halted = hqds->hqds[queue->slot].error;
-	spin_unlock(&hqds->error_lock);
-	return halted;
+	spin_lock(&hdev->hqds.error_lock);
+	error = hdev->hqds.hqds[queue->slot].error;
+	spin_unlock(&hdev->hqds.error_lock);
+	return error || FIELD_GET(HGPU_SDMA_CONTEXT_STATUS__EXCEPTION, status);
 }
-
-/* ---- mapping ---- */
 
 static bool hgpu_queue_wants_to_run(const struct hgpu_queue *queue)
 {
@@ -437,6 +445,8 @@ int hgpu_queue_update(struct hgpu_queue *queue, const struct hgpu_queue_props *p
 	ret = hgpu_queue_unmap(queue);
 	if (ret)
 		return ret;
+	if (hgpu_queue_halted(queue))	/* in the meantime; it stays unmapped */
+		return -EIO;
 
 	rptr = hgpu_mqd_rptr(hgpu_slot_mqd(queue->pdd->hdev, queue->slot));
 	wptr = hgpu_queue_user_wptr(queue, rptr);
