@@ -42,6 +42,7 @@ struct hgpu_pt;
  * @pasid: the owner's, constant
  * @alloc_lock: serialises hgpu_vm_prepare() and the end of the tables
  * @blocks: VRAM that tables are cut from; protected by @alloc_lock
+ * @table_bytes: VRAM in @blocks; protected by @alloc_lock
  * @lock: protects @root, what hangs below it, and the entries' accounting
  * @root: PDB2, or NULL before hgpu_vm_init() and after hgpu_vm_fini()
  * @tlb_lock: protects @vmid, and serialises flushes on the VMID's engine; so no
@@ -55,6 +56,7 @@ struct hgpu_vm {
 
 	struct mutex alloc_lock;
 	struct list_head blocks;
+	u64 table_bytes;
 
 	spinlock_t lock;
 	struct hgpu_pt *root;

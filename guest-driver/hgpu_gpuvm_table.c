@@ -60,12 +60,18 @@ static struct hgpu_pt_block *hgpu_pt_block_get_locked(struct hgpu_vm *vm)
 	if (block && block->used < hgpu_bo_size(block->bo))
 		return block;
 
+	/* One process that touches a page here and there must leave room for others. */
+	if (vm->table_bytes >= vm->hdev->vram.visible / 2)
+		return ERR_PTR(-ENOSPC);
+
 	block = hgpu_pt_block_create(vm->hdev, HGPU_PT_BLOCK_SIZE);
 	/* VRAM is nearly full: a single table may still fit. */
 	if (block == ERR_PTR(-ENOSPC))
 		block = hgpu_pt_block_create(vm->hdev, HGPU_VM_TABLE_SIZE);
-	if (!IS_ERR(block))
+	if (!IS_ERR(block)) {
 		list_add(&block->link, &vm->blocks);
+		vm->table_bytes += hgpu_bo_size(block->bo);
+	}
 	return block;
 }
 
@@ -150,6 +156,7 @@ void hgpu_pt_free_blocks_locked(struct hgpu_vm *vm)
 		kfree(block);
 	}
 	INIT_LIST_HEAD(&vm->blocks);
+	vm->table_bytes = 0;
 }
 
 /* The table below @parent at @index, made and linked if it is not there yet. */
