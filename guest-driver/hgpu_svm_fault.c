@@ -278,7 +278,7 @@ struct resolution {
 static void find_granule(struct resolution *r)
 {
 	u64 page = r->fault->page;
-	u64 size = 1ull << min(r->range->attrs.granularity, (u8)40);
+	u64 size = 1ull << min_t(u8, r->range->attrs.granularity, 40);
 
 	r->first = max3(ALIGN_DOWN(page, size), (u64)r->range->it.start,
 			(u64)r->vma->vm_start >> PAGE_SHIFT);

@@ -109,7 +109,7 @@ int hgpu_svm_gpu_by_id(struct hgpu_svms *svms, u32 gpu_id);
 /* Pages that one migration moves, at most */
 static inline u32 hgpu_svm_granule(const struct hgpu_svm_attrs *attrs)
 {
-	return min(1u << min(attrs->granularity, (u8)31),
+	return min(1u << min_t(u8, attrs->granularity, 31),
 		   (u32)HGPU_GRANULE_PAGES);
 }
 
