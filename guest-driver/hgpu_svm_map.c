@@ -22,15 +22,24 @@
 /* Of a file, a fault makes this much present: what the CPU's faults do, too. */
 #define HGPU_SVM_FILE_WINDOW	16
 
+/*
+ * CPU and GPU use the page at the same time: it is coherent or it is nothing.
+ * Several mappings of one page (of several processes) are fine, too.
+ */
+#define HGPU_SVM_DMA_ATTRS	DMA_ATTR_SKIP_CPU_SYNC
+
 /**
  * struct hgpu_svm_scratch - memory for one block of pages
  * @pfns: for hmm_range_fault(); protected by &hgpu_svms.lock
  * @ptes: to be written; protected by &hgpu_svms.lock
+ * @fresh: entries of @ptes whose DMA mapping is new; protected by
+ *	&hgpu_svms.lock
  * @old: what was there; protected by &hgpu_svms.notifier_lock
  */
 struct hgpu_svm_scratch {
 	unsigned long pfns[HGPU_GRANULE_PAGES];
 	u64 ptes[HGPU_GRANULE_PAGES];
+	DECLARE_BITMAP(fresh, HGPU_GRANULE_PAGES);
 	u64 old[HGPU_GRANULE_PAGES];
 };
 
@@ -99,8 +108,10 @@ static void dma_unmap_ptes(struct hgpu_device *hdev, const u64 *ptes, u32 n)
 
 	for (i = 0; i < n; i++)
 		if (pte_is_system(ptes[i]))
-			dma_unmap_page(&hdev->pdev->dev, hgpu_pte_addr(ptes[i]),
-				       PAGE_SIZE, pte_dma_dir(ptes[i]));
+			dma_unmap_page_attrs(&hdev->pdev->dev,
+					     hgpu_pte_addr(ptes[i]), PAGE_SIZE,
+					     pte_dma_dir(ptes[i]),
+					     HGPU_SVM_DMA_ATTRS);
 }
 
 /**
@@ -265,13 +276,10 @@ static int find_pages(struct map_block *b, struct hmm_range *hmm)
 	return err;
 }
 
-/* The entry for a page that was found, 0 if it cannot be mapped. */
-static u64 make_pte(const struct map_block *b, unsigned long pfn)
+/* What the GPU may do to a page that was found; 0: nothing, it is not there. */
+static u64 pfn_flags(const struct map_block *b, unsigned long pfn)
 {
-	struct device *dev = &b->hdev->pdev->dev;
 	u64 flags = HGPU_PTE_READABLE;
-	struct page *page;
-	dma_addr_t addr;
 
 	if (!(pfn & HMM_PFN_VALID) || (pfn & HMM_PFN_ERROR))
 		return 0;
@@ -281,30 +289,69 @@ static u64 make_pte(const struct map_block *b, unsigned long pfn)
 		flags |= HGPU_PTE_WRITEABLE;
 	if (b->range->attrs.flags & KFD_IOCTL_SVM_FLAG_GPU_EXEC)
 		flags |= HGPU_PTE_EXECUTABLE;
-
-	page = hmm_pfn_to_page(pfn);
-	if (is_device_private_page(page)) {
-		if (!hgpu_page_is_ours(b->hdev, page))
-			return 0;
-		return hgpu_pte_vram(hgpu_page_vram_offset(b->hdev, page),
-				     flags);
-	}
-
-	addr = dma_map_page(dev, page, 0, PAGE_SIZE, pte_dma_dir(flags));
-	if (dma_mapping_error(dev, addr))
-		return 0;
-	return hgpu_pte_system(addr, flags);
+	return flags;
 }
 
+static u64 make_system_pte(const struct map_block *b, struct page *page,
+			   u64 flags)
+{
+	struct device *dev = &b->hdev->pdev->dev;
+	dma_addr_t addr;
+
+	addr = dma_map_page_attrs(dev, page, 0, PAGE_SIZE, pte_dma_dir(flags),
+				  HGPU_SVM_DMA_ATTRS);
+	return dma_mapping_error(dev, addr) ? 0 : hgpu_pte_system(addr, flags);
+}
+
+/*
+ * Entries for what was found. A system page that is mapped as it should be
+ * keeps its entry: were it another page by now, mmu_interval_read_retry()
+ * would tell.
+ */
 static void make_ptes(struct map_block *b)
 {
+	const u64 mask = HGPU_PTE_RW | HGPU_PTE_EXECUTABLE;
 	struct hgpu_svm_scratch *s = b->svms->scratch;
-	u64 t0 = local_clock();
+	u64 t0 = local_clock(), flags;
+	struct page *page;
 	u32 i;
 
-	for (i = 0; i < b->n; i++)
-		s->ptes[i] = make_pte(b, s->pfns[i]);
+	mutex_lock(&b->svms->notifier_lock);
+	hgpu_vm_read(b->vm, b->first, b->n, s->ptes);
+	mutex_unlock(&b->svms->notifier_lock);
+
+	bitmap_zero(s->fresh, HGPU_GRANULE_PAGES);
+	for (i = 0; i < b->n; i++) {
+		flags = pfn_flags(b, s->pfns[i]);
+		if (flags && pte_is_system(s->ptes[i]) &&
+		    (s->ptes[i] & mask) == flags)
+			continue;
+
+		s->ptes[i] = 0;
+		if (!flags)
+			continue;
+		page = hmm_pfn_to_page(s->pfns[i]);
+		if (hgpu_page_is_ours(b->hdev, page)) {
+			s->ptes[i] = hgpu_pte_vram(hgpu_page_vram_offset(b->hdev,
+									 page),
+						   flags);
+		} else if (!is_device_private_page(page)) {
+			s->ptes[i] = make_system_pte(b, page, flags);
+			__set_bit(i, s->fresh);
+		}
+	}
 	hgpu_stat_add(b->hdev, migrate_core_mm_ns, local_clock() - t0);
+}
+
+/* They will not be written: undo their DMA mappings, but of no others. */
+static void drop_ptes(struct map_block *b)
+{
+	struct hgpu_svm_scratch *s = b->svms->scratch;
+	u32 i;
+
+	for_each_clear_bit(i, s->fresh, b->n)
+		s->ptes[i] = 0;
+	dma_unmap_ptes(b->hdev, s->ptes, b->n);
 }
 
 static void note_mapped(const struct map_block *b)
@@ -350,7 +397,7 @@ enum flush_when {
 	HGPU_FLUSH_ALWAYS,	/* ... and parked accesses are to be replayed */
 };
 
-/* Write @ptes, flush, and unmap what was there. */
+/* Write @ptes, flush, and unmap what was there and is not any more. */
 static void write_ptes_locked(struct hgpu_svms *svms, unsigned int gpu,
 			      u64 first, u32 n, const u64 *ptes,
 			      enum flush_when when)
@@ -358,6 +405,7 @@ static void write_ptes_locked(struct hgpu_svms *svms, unsigned int gpu,
 	struct hgpu_vm *vm = svms->gpus[gpu].vm;
 	u64 *old = svms->scratch->old;
 	bool flush = when == HGPU_FLUSH_ALWAYS;
+	u32 i;
 
 	lockdep_assert_held(&svms->notifier_lock);
 
@@ -369,6 +417,9 @@ static void write_ptes_locked(struct hgpu_svms *svms, unsigned int gpu,
 		svms->gpus[gpu].replayed = hgpu_gpu_timestamp(vm->hdev);
 	if (flush)
 		hgpu_vm_flush_tlb(vm);
+	for (i = 0; i < n; i++)
+		if (old[i] == ptes[i])
+			old[i] = 0;
 	dma_unmap_ptes(vm->hdev, old, n);
 }
 
@@ -407,7 +458,7 @@ static int map_block_once(struct map_block *b, unsigned int gpu)
 	mutex_unlock(&svms->notifier_lock);
 
 	if (err)
-		dma_unmap_ptes(b->hdev, s->ptes, b->n);
+		drop_ptes(b);
 	return err;
 }
 
@@ -461,7 +512,8 @@ int hgpu_svm_map(struct hgpu_svms *svms, struct hgpu_svm_range *range,
 		.flags = flags,
 		.mapped = mapped,
 	};
-	int err;
+	u64 t0 = local_clock();
+	int err = 0;
 
 	lockdep_assert_held(&svms->lock);
 	mmap_assert_locked(svms->mm);
@@ -470,17 +522,16 @@ int hgpu_svm_map(struct hgpu_svms *svms, struct hgpu_svm_range *range,
 		return -ENODEV;
 
 	trace_hgpu_svm_map(svms->pid, first, last, flags);
-	for (; first <= last; first += b.n) {
+	for (; first <= last && !err; first += b.n) {
 		b.first = first;
 		b.n = min(HGPU_GRANULE_PAGES - (first % HGPU_GRANULE_PAGES),
 			  last - first + 1);
 		b.narrow = false;
 		err = map_block(&b, gpu);
-		if (err)
-			return err;
 		cond_resched();
 	}
-	return 0;
+	hgpu_stat_add(b.hdev, migrate_ns, local_clock() - t0);
+	return err;
 }
 
 /**

@@ -520,9 +520,6 @@ vm_fault_t hgpu_svm_migrate_to_ram(struct vm_fault *vmf)
 	unsigned int try;
 	int ret = 0;
 
-	hgpu_stat_inc(hdev, cpu_faults);
-	trace_hgpu_svm_cpu_fault(hdev, vmf->address, page_to_pfn(vmf->page));
-
 	/*
 	 * Our reference to the page would be in the way of the thread that is
 	 * bringing the granule home: go, and fault again.
@@ -532,6 +529,8 @@ vm_fault_t hgpu_svm_migrate_to_ram(struct vm_fault *vmf)
 		return 0;
 	}
 
+	hgpu_stat_inc(hdev, cpu_faults);
+	trace_hgpu_svm_cpu_fault(hdev, vmf->address, page_to_pfn(vmf->page));
 	m = hgpu_migration_get(hdev);
 	for (try = 0; try < HGPU_MIGRATE_TRIES && !ret; try++)
 		ret = bring_home(m, vmf, &g);
