@@ -561,16 +561,22 @@ struct race {
 static void *replace_pages(void *arg)
 {
 	struct race *r = arg;
-	uint32_t x = 1;
+	uint32_t x = 1, block = 0, replaced = 0;
 
 	while (!r->stop) {
 		char *page;
 
+		if (block != *r->block) {
+			block = *r->block;
+			replaced = 0;
+		}
+		nap_us(200);
+		if (replaced++ >= 40)	/* the GPU must win in the end, on a slow machine too */
+			continue;
 		x = x * 1664525 + 1013904223;
-		page = r->buf + *r->block * GRANULE + (x >> 23) * PAGE;	/* one of 512 */
+		page = r->buf + block * GRANULE + (x >> 23) * PAGE;	/* one of 512 */
 		madvise(page, PAGE, MADV_DONTNEED);
 		*(volatile uint32_t *)page = x;
-		nap_us(200);	/* at times the GPU must win */
 	}
 	return NULL;
 }
@@ -606,13 +612,13 @@ static void race_with_replaced_pages(uint32_t location, size_t blocks)
 static void gpu_maps_ram_that_is_being_replaced(void)
 {
 	gpu_open(&gpu, 0);
-	race_with_replaced_pages(0, 24);
+	race_with_replaced_pages(0, 48);
 }
 
 static void gpu_maps_vram_that_is_being_replaced(void)
 {
 	gpu_open(&gpu, 0);
-	race_with_replaced_pages(gpu.id, 6);
+	race_with_replaced_pages(gpu.id, 32);
 }
 
 /* ---- what must be refused ---- */
