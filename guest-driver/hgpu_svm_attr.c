@@ -289,8 +289,8 @@ static int settle_range(struct hgpu_svms *svms, struct hgpu_svm_range *range,
 			gpu = -1;
 	}
 
-	first = max(first, (u64)range->it.start);
-	last = min(last, (u64)range->it.last);
+	first = max_t(u64, first, range->it.start);
+	last = min_t(u64, last, range->it.last);
 	gpus = gpus_to_map(&range->attrs, gpu);
 	while (first <= last && !err) {
 		struct vm_area_struct *vma = vma_lookup(svms->mm,

@@ -183,7 +183,7 @@ static struct page *alloc_run(u32 want, unsigned int *order)
 		    ~__GFP_RECLAIM;
 	struct page *page;
 
-	for (*order = min(*order, (unsigned int)ilog2(want)); *order;
+	for (*order = min_t(unsigned int, *order, ilog2(want)); *order;
 	     (*order)--) {
 		page = alloc_pages(gfp, *order);
 		if (page) {

@@ -343,6 +343,25 @@ static void make_ptes(struct map_block *b)
 	hgpu_stat_add(b->hdev, migrate_core_mm_ns, local_clock() - t0);
 }
 
+/*
+ * The GPU may write from now on, and leaves no trace of it in the CPU's page
+ * table. Nothing can clean the pages without an invalidation first, so once is
+ * enough; and none can complete while the lock is held, so they stay in their
+ * mappings.
+ */
+static void dirty_pages_locked(struct map_block *b)
+{
+	struct hgpu_svm_scratch *s = b->svms->scratch;
+	u32 i;
+
+	lockdep_assert_held(&b->svms->notifier_lock);
+
+	for_each_set_bit(i, s->fresh, b->n)
+		if ((s->ptes[i] & HGPU_PTE_WRITEABLE) &&
+		    !PageDirty(hmm_pfn_to_page(s->pfns[i])))
+			set_page_dirty(hmm_pfn_to_page(s->pfns[i]));
+}
+
 /* They will not be written: undo their DMA mappings, but of no others. */
 static void drop_ptes(struct map_block *b)
 {
@@ -451,6 +470,7 @@ static int map_block_once(struct map_block *b, unsigned int gpu)
 		err = -EBUSY;
 	} else {
 		note_mapped(b);
+		dirty_pages_locked(b);
 		write_ptes_locked(svms, gpu, b->first, b->n, s->ptes,
 				  b->flags & HGPU_SVM_MAP_FAULT ?
 				  HGPU_FLUSH_ALWAYS : HGPU_FLUSH_IF_CHANGED);

@@ -104,12 +104,14 @@ static long finish(struct hgpu_migration *m)
 /* ---- to VRAM ---- */
 
 /*
- * Can this page become device-private? Only anonymous memory can; KSM compares
- * its pages by reading them.
+ * Can this page become device-private? Only anonymous memory can. KSM compares
+ * its pages by reading them. And a page that MADV_FREE gave up may be thrown
+ * away as long as it is clean: nobody would see that a GPU wrote to it.
  */
 static bool can_leave_ram(struct page *page)
 {
-	return !page || (PageAnon(page) && !PageKsm(page));
+	return !page || (PageAnon(page) && !PageKsm(page) &&
+			 folio_test_swapbacked(page_folio(page)));
 }
 
 /* Choose a place in the chunk for everything that can move. */
@@ -266,6 +268,57 @@ static long begin(struct hgpu_migration *m, struct vm_area_struct *vma,
 			  begin_to_ram(m, vma, g, NULL);
 }
 
+/**
+ * struct pipeline - granules in flight
+ * @first: had in any case
+ * @second: had as long as nobody else waits for it, or NULL
+ * @busy: the one of them that is in flight, or NULL
+ * @err: the first error
+ */
+struct pipeline {
+	struct hgpu_migration *first;
+	struct hgpu_migration *second;
+	struct hgpu_migration *busy;
+	int err;
+};
+
+static void pipeline_note(struct pipeline *p, long ret)
+{
+	if (ret < 0 && !p->err)
+		p->err = ret;
+}
+
+static void pipeline_finish(struct pipeline *p)
+{
+	if (p->busy)
+		pipeline_note(p, finish(p->busy));
+	p->busy = NULL;
+}
+
+static void pipeline_step(struct pipeline *p, struct vm_area_struct *vma,
+			  const struct granule *g)
+{
+	struct hgpu_migration *next;
+	long ret;
+
+	/* A CPU fault shall not wait for the whole batch. */
+	if (p->second && p->busy != p->second &&
+	    wq_has_sleeper(&p->first->hdev->pagemap.migrations_wait)) {
+		hgpu_migration_put_try(p->second);
+		p->second = NULL;
+	}
+
+	next = p->second && p->busy == p->first ? p->second : p->first;
+	if (p->busy == next)
+		pipeline_finish(p);
+	ret = begin(next, vma, g);
+	pipeline_note(p, ret);
+	if (ret > 0) {
+		pipeline_finish(p);
+		p->busy = next;
+	}
+}
+
 /*
  * Migrate a batch, two granules in flight if the second migration is free.
  * Returns the first error; what could be moved has been.
@@ -273,45 +326,19 @@ static long begin(struct hgpu_migration *m, struct vm_area_struct *vma,
 static int run_batch(struct hgpu_device *hdev, struct vm_area_struct *vma,
 		     const struct granule *g, unsigned int n)
 {
-	struct hgpu_migration *first, *second, *cur, *busy = NULL;
-	int err = 0;
-	long ret;
+	struct pipeline p = { .first = hgpu_migration_get(hdev) };
 
-	first = hgpu_migration_get(hdev);
-	second = n > 1 ? hgpu_migration_tryget(hdev) : NULL;
-
-	for (cur = first; n--; g++) {
-		if (busy == cur) {
-			/* Only one: not in flight at the same time. */
-			ret = finish(busy);
-			busy = NULL;
-			if (ret < 0 && !err)
-				err = ret;
-		}
-		ret = begin(cur, vma, g);
-		if (ret < 0 && !err)
-			err = ret;
-		if (ret <= 0)
-			continue;
-		if (busy) {
-			ret = finish(busy);
-			if (ret < 0 && !err)
-				err = ret;
-		}
-		busy = cur;
-		if (second)
-			cur = cur == first ? second : first;
+	if (n > 1)
+		p.second = hgpu_migration_tryget(hdev);
+	for (; n--; g++) {
+		pipeline_step(&p, vma, g);
 		cond_resched();
 	}
-	if (busy) {
-		ret = finish(busy);
-		if (ret < 0 && !err)
-			err = ret;
-	}
+	pipeline_finish(&p);
 
-	hgpu_migration_put_try(second);
-	hgpu_migration_put(first);
-	return err;
+	hgpu_migration_put_try(p.second);
+	hgpu_migration_put(p.first);
+	return p.err;
 }
 
 static unsigned long granule_end(unsigned long addr, unsigned long end,
