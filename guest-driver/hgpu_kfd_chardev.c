@@ -130,10 +130,11 @@ void hgpu_kfd_zap_doorbells(struct hgpu_process *process, struct hgpu_device *hd
 	struct hgpu_process_device *pdd = hgpu_process_device(process, hdev);
 	struct mm_struct *mm = process->mm;
 	struct vm_area_struct *vma;
-	VMA_ITERATOR(vmi, mm, 0);
+	struct vma_iterator vmi;
 
 	if (!mmget_not_zero(mm))
 		return;
+	vma_iter_init(&vmi, mm, 0);
 	mmap_read_lock(mm);
 	for_each_vma(vmi, vma)
 		if (vma->vm_ops == &hgpu_kfd_doorbell_ops && vma->vm_private_data == pdd)

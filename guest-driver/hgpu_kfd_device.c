@@ -130,7 +130,7 @@ out_unlock:
 }
 
 /* Call @fn for each process that knows the GPU. */
-static void hgpu_kfd_for_each_pdd(struct hgpu_device *hdev,
+static void hgpu_kfd_call_on_pdds(struct hgpu_device *hdev,
 				  void (*fn)(struct hgpu_process_device *pdd))
 {
 	struct hgpu_process *process;
@@ -163,12 +163,12 @@ void hgpu_kfd_stop_device(struct hgpu_device *hdev)
 		drm_warn(&hdev->drm, "no memory to show the KFD topology\n");
 	mutex_unlock(&hgpu_kfd_lock);
 
-	hgpu_kfd_for_each_pdd(hdev, hgpu_kfd_stop_pdd);
+	hgpu_kfd_call_on_pdds(hdev, hgpu_kfd_stop_pdd);
 }
 
 void hgpu_kfd_remove_device(struct hgpu_device *hdev)
 {
-	hgpu_kfd_for_each_pdd(hdev, hgpu_process_release_gpu);
+	hgpu_kfd_call_on_pdds(hdev, hgpu_process_release_gpu);
 	/* Processes without a reference left are being freed at this moment. */
 	wait_event(hdev->hqds.idle, !atomic_read(&hdev->hqds.users));
 }

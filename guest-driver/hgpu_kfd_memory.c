@@ -73,6 +73,7 @@ static int hgpu_kfd_init_vm(struct hgpu_process_device *pdd)
 		return ret;
 	}
 	hgpu_svms_set_vm(&pdd->process->svms, pdd->index, &pdd->vm);
+	/* Pairs with hgpu_process_device_ready(): whoever sees it sees the VM. */
 	smp_store_release(&pdd->ready, true);
 	return 0;
 }

@@ -82,7 +82,7 @@ static ssize_t hgpu_topo_show(struct kobject *kobj, struct attribute *attr, char
 	if (!file->text)
 		return sysfs_emit(buf, "%u\n", READ_ONCE(hgpu_topo_generation));
 	guard(mutex)(&hgpu_topo_text_lock);
-	return sysfs_emit(buf, "%s", file->text);
+	return sysfs_emit_at(buf, 0, "%s", file->text);
 }
 
 static void hgpu_topo_release(struct kobject *kobj)

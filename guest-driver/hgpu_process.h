@@ -186,6 +186,7 @@ struct hgpu_process_device *hgpu_process_device_by_id(struct hgpu_process *proce
  */
 static inline bool hgpu_process_device_ready(struct hgpu_process_device *pdd)
 {
+	/* Pairs with the release in hgpu_kfd_memory.c: the VM is set up. */
 	return smp_load_acquire(&pdd->ready);
 }
 
