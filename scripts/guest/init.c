@@ -238,6 +238,18 @@ static void read_job(void)
 
 /* ---- the machine ---- */
 
+/* Below /run and /dev/shm the caller's directory has no parents in the guest. */
+static void make_parents(const char *path)
+{
+	char *copy = strdup(path);
+
+	for (char *s = copy + 1; (s = strchr(s, '/')); *s++ = '/') {
+		*s = 0;
+		mkdir(copy, 0755);
+	}
+	free(copy);
+}
+
 static void do_mount(const char *what, const char *where, const char *type,
 		     unsigned long flags, const char *options)
 {
@@ -296,8 +308,10 @@ static void mount_rest(void)
 	if (symlink("/proc/self/fd", "/dev/fd") && errno != EEXIST)
 		fail("cannot make /dev/fd: %s", strerror(errno));
 	/* After /run: the directory may be below it. Without cache=mmap there is no shared mapping. */
-	if (job.set.share_dir)
+	if (job.set.share_dir) {
+		make_parents(job.dir);
 		do_mount("cwd", job.dir, "9p", 0, P9_OPTIONS ",cache=mmap");
+	}
 }
 
 static void link_modules(void)

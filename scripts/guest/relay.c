@@ -418,7 +418,7 @@ static void drain_fd(int *fd, void (*take)(const char *, size_t))
 
 static void qemu_err_add(const char *buf, size_t n)
 {
-	if (opt.verbose)
+	if (opt.verbose && !run.bye)	/* then it says only that we ended it */
 		write_all(2, buf, n);
 	qemu_err.text = realloc(qemu_err.text, qemu_err.len + n);
 	if (!qemu_err.text)
