@@ -22,6 +22,9 @@
 /* Of a file, a fault makes this much present: what the CPU's faults do, too. */
 #define HGPU_SVM_FILE_WINDOW	16
 
+/* Attempts on a whole block before it is only about the page that matters. */
+#define HGPU_SVM_BLOCK_TRIES	3
+
 /*
  * CPU and GPU use the page at the same time: it is coherent or it is nothing.
  * Several mappings of one page (of several processes) are fine, too.
@@ -482,24 +485,41 @@ static int map_block_once(struct map_block *b, unsigned int gpu)
 	return err;
 }
 
-static int map_block(struct map_block *b, unsigned int gpu)
+/*
+ * The CPU keeps changing something in the range. The less is looked up, the
+ * less gets in between: go on with the one page that somebody waits for.
+ */
+static void shrink_block(struct map_block *b)
+{
+	u64 page = b->mapped->page;
+
+	if (page >= b->first && page < b->first + b->n) {
+		b->first = page;
+		b->n = 1;
+	}
+}
+
+static int map_block(const struct map_block *whole, unsigned int gpu)
 {
 	unsigned long timeout = jiffies +
 				msecs_to_jiffies(HMM_RANGE_DEFAULT_TIMEOUT);
+	struct map_block b = *whole;
+	unsigned int try;
 	int err;
 
-	err = hgpu_vm_prepare(b->vm, b->first, b->first + b->n - 1);
+	err = hgpu_vm_prepare(b.vm, b.first, b.first + b.n - 1);
 	if (err)
 		return err;
 
-	do {
-		err = map_block_once(b, gpu);
-		if (err != -EBUSY)
+	for (try = 1; ; try++) {
+		err = map_block_once(&b, gpu);
+		if (err != -EBUSY || time_after(jiffies, timeout))
 			return err;
-		hgpu_stat_inc(b->hdev, fault_retries);
+		hgpu_stat_inc(b.hdev, fault_retries);
+		if (try == HGPU_SVM_BLOCK_TRIES)
+			shrink_block(&b);
 		cond_resched();
-	} while (time_before(jiffies, timeout));
-	return -EBUSY;
+	}
 }
 
 /**
@@ -546,7 +566,6 @@ int hgpu_svm_map(struct hgpu_svms *svms, struct hgpu_svm_range *range,
 		b.first = first;
 		b.n = min(HGPU_GRANULE_PAGES - (first % HGPU_GRANULE_PAGES),
 			  last - first + 1);
-		b.narrow = false;
 		err = map_block(&b, gpu);
 		cond_resched();
 	}
