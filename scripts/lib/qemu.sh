@@ -5,7 +5,9 @@
 #
 #   $HGPU_CACHE/qemu/VERSION-KEY/tree, build/   and   out/CONTENT/qemu-system-x86_64, qtest/CONTENT/hmm-gpu-test
 
-QEMU_PATCH=$HGPU_ROOT/qemu-device/qemu-tree.patch
+# The hook, and for Debian's source what its QEMU needs mended; a tree of QEMU_SRC gets the hook only.
+QEMU_PATCHES=("$HGPU_ROOT/qemu-device/qemu-tree.patch")
+[ -n "${QEMU_SRC-}" ] || QEMU_PATCHES+=("$HGPU_ROOT/qemu-device/qemu-10.0-tcg-view.patch")
 
 qemu_dir() {
 	local src name
@@ -13,7 +15,7 @@ qemu_dir() {
 	[ -n "$src" ] || die "there is no QEMU source yet" "run scripts/setup"
 	name=$(basename "$src")
 	[ -z "${QEMU_SRC-}" ] || name=$name-$(hash_text "$src")
-	printf '%s\n' "$HGPU_CACHE/qemu/$name-$(hash_text "$(hash_files "$QEMU_PATCH")" "${QEMU_CONFIGURE[@]}")"
+	printf '%s\n' "$HGPU_CACHE/qemu/$name-$(hash_text "$(hash_files "${QEMU_PATCHES[@]}")" "${QEMU_CONFIGURE[@]}")"
 }
 
 # result_dir KIND TREE...: where what is built from these sources is, or is to be.
@@ -81,7 +83,7 @@ ready_to_build() {
 	[ -e "$dir/build/build.ninja" ] || step "QEMU: configure" configure_qemu "$dir"
 }
 
-# prepare_qemu TREE: a copy of the sources, with the patch. Done again for a person's own tree, so it must
+# prepare_qemu TREE: a copy of the sources, with the patches. Done again for a person's own tree, so it must
 # not touch what did not change: a newer date on a meson.build costs a configure.
 prepare_qemu() {
 	local tree=$1 src tmp f
@@ -89,9 +91,9 @@ prepare_qemu() {
 	mkdir -p "$tree"
 	find "$src" -mindepth 1 -maxdepth 1 ! -name .git ! -name 'build*' -exec cp -ru --preserve=timestamps,mode -t "$tree" {} +
 	tmp=$(mktemp -d)
-	sed -n 's,^+++ b/,,p' "$QEMU_PATCH" >"$tmp/files"
+	sed -n 's,^+++ b/,,p' "${QEMU_PATCHES[@]}" >"$tmp/files"
 	(cd "$src" && xargs cp --parents -t "$tmp" <"$tmp/files")
-	patch -d "$tmp" -p1 --no-backup-if-mismatch <"$QEMU_PATCH"
+	cat "${QEMU_PATCHES[@]}" | patch -d "$tmp" -p1 --no-backup-if-mismatch
 	while read -r f; do
 		cmp -s "$tmp/$f" "$tree/$f" || cp "$tmp/$f" "$tree/$f"
 	done <"$tmp/files"
