@@ -217,7 +217,8 @@ int hgpu_svm_set_attr(struct hgpu_svms *svms, u64 start, u64 size, u32 nattr,
  * @nattr: how many
  * @attrs: kernel memory; values (and the type of accesses) are replaced
  *
- * Context and Return: as hgpu_svm_set_attr().
+ * Context: as hgpu_svm_set_attr().
+ * Return: likewise.
  */
 int hgpu_svm_get_attr(struct hgpu_svms *svms, u64 start, u64 size, u32 nattr,
 		      struct kfd_ioctl_svm_attribute *attrs);

@@ -5,16 +5,10 @@
  * Filling follows the collision-retry protocol of mmu_interval_notifier: look
  * the pages up with hmm_range_fault(), make their DMA mappings, then, under the
  * notifier lock, write the PTEs if nothing was invalidated in between.
- *
- * The DMA address of a system page is kept in its PTE and nowhere else. So
- * whoever clears or replaces valid PTEs reads them first, and unmaps what was
- * there when the TLB has been flushed.
  */
-#include <linux/dma-mapping.h>
 #include <linux/hmm.h>
 #include <linux/kfd_ioctl.h>
 #include <linux/rmap.h>
-#include <linux/slab.h>
 
 #include "hgpu_svm_priv.h"
 #include "hgpu_svm_trace.h"
@@ -24,27 +18,6 @@
 
 /* Attempts on a whole block before it is only about the page that matters. */
 #define HGPU_SVM_BLOCK_TRIES	3
-
-/*
- * CPU and GPU use the page at the same time: it is coherent or it is nothing.
- * Several mappings of one page (of several processes) are fine, too.
- */
-#define HGPU_SVM_DMA_ATTRS	DMA_ATTR_SKIP_CPU_SYNC
-
-/**
- * struct hgpu_svm_scratch - memory for one block of pages
- * @pfns: for hmm_range_fault(); protected by &hgpu_svms.lock
- * @ptes: to be written; protected by &hgpu_svms.lock
- * @fresh: entries of @ptes whose DMA mapping is new; protected by
- *	&hgpu_svms.lock
- * @old: what was there; protected by &hgpu_svms.notifier_lock
- */
-struct hgpu_svm_scratch {
-	unsigned long pfns[HGPU_GRANULE_PAGES];
-	u64 ptes[HGPU_GRANULE_PAGES];
-	DECLARE_BITMAP(fresh, HGPU_GRANULE_PAGES);
-	u64 old[HGPU_GRANULE_PAGES];
-};
 
 /**
  * struct map_block - pages of one VMA and one page table
@@ -71,151 +44,6 @@ struct map_block {
 	bool narrow;
 	struct hgpu_svm_mapped *mapped;
 };
-
-int hgpu_svm_scratch_init(struct hgpu_svms *svms)
-{
-	svms->scratch = kvmalloc(sizeof(*svms->scratch), GFP_KERNEL);
-	return svms->scratch ? 0 : -ENOMEM;
-}
-
-void hgpu_svm_scratch_fini(struct hgpu_svms *svms)
-{
-	kvfree(svms->scratch);
-	svms->scratch = NULL;
-}
-
-static enum dma_data_direction pte_dma_dir(u64 pte)
-{
-	return pte & HGPU_PTE_WRITEABLE ? DMA_BIDIRECTIONAL : DMA_TO_DEVICE;
-}
-
-static bool pte_is_system(u64 pte)
-{
-	return (pte & HGPU_PTE_VALID) && (pte & HGPU_PTE_SYSTEM);
-}
-
-static bool any_system(const u64 *ptes, u32 n)
-{
-	u32 i;
-
-	for (i = 0; i < n; i++)
-		if (pte_is_system(ptes[i]))
-			return true;
-	return false;
-}
-
-/* No engine uses these entries any more. */
-static void dma_unmap_ptes(struct hgpu_device *hdev, const u64 *ptes, u32 n)
-{
-	u32 i;
-
-	for (i = 0; i < n; i++)
-		if (pte_is_system(ptes[i]))
-			dma_unmap_page_attrs(&hdev->pdev->dev,
-					     hgpu_pte_addr(ptes[i]), PAGE_SIZE,
-					     pte_dma_dir(ptes[i]),
-					     HGPU_SVM_DMA_ATTRS);
-}
-
-/**
- * hgpu_svm_zap_gpu_locked() - one GPU must not use these pages any more
- * @svms: the process's
- * @gpu: index
- * @first: first page
- * @last: last page, inclusive
- *
- * On return PTEs are clear, the TLB is flushed, and the system pages that were
- * there are not DMA-mapped any more.
- *
- * Context: &hgpu_svms.notifier_lock is held; allocates nothing.
- */
-void hgpu_svm_zap_gpu_locked(struct hgpu_svms *svms, unsigned int gpu,
-			     u64 first, u64 last)
-{
-	struct hgpu_device *hdev = svms->gpus[gpu].hdev;
-	struct hgpu_vm *vm = svms->gpus[gpu].vm;
-	u64 *old = svms->scratch->old;
-	u64 page, cleared = 0;
-	u32 n;
-
-	lockdep_assert_held(&svms->notifier_lock);
-
-	if (!vm)
-		return;
-
-	last = min(last, HGPU_VM_PAGES - 1);
-	for (page = first; page <= last; page += n) {
-		n = min(HGPU_GRANULE_PAGES - (page % HGPU_GRANULE_PAGES),
-			last - page + 1);
-		if (!hgpu_vm_read(vm, page, n, old)) {
-			hgpu_vm_zap(vm, page, page + n - 1);
-			continue;
-		}
-		cleared += hgpu_vm_zap(vm, page, page + n - 1);
-		if (any_system(old, n)) {
-			hgpu_vm_flush_tlb(vm);
-			dma_unmap_ptes(hdev, old, n);
-			cleared = 0;
-		}
-	}
-	if (cleared)
-		hgpu_vm_flush_tlb(vm);
-}
-
-/**
- * hgpu_svm_zap_locked() - no GPU must use these pages any more
- * @svms: the process's
- * @first: first page
- * @last: last page, inclusive
- *
- * Context: &hgpu_svms.notifier_lock is held; allocates nothing.
- */
-void hgpu_svm_zap_locked(struct hgpu_svms *svms, u64 first, u64 last)
-{
-	unsigned int gpu;
-
-	for (gpu = 0; gpu < HGPU_SVM_MAX_GPUS; gpu++) {
-		if (!svms->gpus[gpu].vm)
-			continue;
-		hgpu_stat_inc(svms->gpus[gpu].hdev, notifier_invalidations);
-		hgpu_svm_zap_gpu_locked(svms, gpu, first, last);
-	}
-}
-
-/**
- * hgpu_svm_zap() - no GPU must use these pages any more
- * @svms: the process's
- * @first: first page
- * @last: last page, inclusive
- *
- * Context: process context, takes &hgpu_svms.notifier_lock.
- */
-void hgpu_svm_zap(struct hgpu_svms *svms, u64 first, u64 last)
-{
-	mutex_lock(&svms->notifier_lock);
-	hgpu_svm_zap_locked(svms, first, last);
-	mutex_unlock(&svms->notifier_lock);
-}
-
-/**
- * hgpu_svm_read_pte() - what a GPU has mapped
- * @svms: the process's
- * @gpu: index
- * @page: virtual page number
- *
- * Context: process context, takes &hgpu_svms.notifier_lock.
- * Return: the entry; 0 for none.
- */
-u64 hgpu_svm_read_pte(struct hgpu_svms *svms, unsigned int gpu, u64 page)
-{
-	u64 pte = 0;
-
-	mutex_lock(&svms->notifier_lock);
-	if (svms->gpus[gpu].vm && page < HGPU_VM_PAGES)
-		hgpu_vm_read(svms->gpus[gpu].vm, page, 1, &pte);
-	mutex_unlock(&svms->notifier_lock);
-	return pte;
-}
 
 /*
  * What to ask hmm_range_fault() for a page.
@@ -295,17 +123,6 @@ static u64 pfn_flags(const struct map_block *b, unsigned long pfn)
 	return flags;
 }
 
-static u64 make_system_pte(const struct map_block *b, struct page *page,
-			   u64 flags)
-{
-	struct device *dev = &b->hdev->pdev->dev;
-	dma_addr_t addr;
-
-	addr = dma_map_page_attrs(dev, page, 0, PAGE_SIZE, pte_dma_dir(flags),
-				  HGPU_SVM_DMA_ATTRS);
-	return dma_mapping_error(dev, addr) ? 0 : hgpu_pte_system(addr, flags);
-}
-
 /*
  * Entries for what was found. A system page that is mapped as it should be
  * keeps its entry: were it another page by now, mmu_interval_read_retry()
@@ -326,7 +143,7 @@ static void make_ptes(struct map_block *b)
 	bitmap_zero(s->fresh, HGPU_GRANULE_PAGES);
 	for (i = 0; i < b->n; i++) {
 		flags = pfn_flags(b, s->pfns[i]);
-		if (flags && pte_is_system(s->ptes[i]) &&
+		if (flags && hgpu_pte_is_system(s->ptes[i]) &&
 		    (s->ptes[i] & mask) == flags)
 			continue;
 
@@ -339,7 +156,8 @@ static void make_ptes(struct map_block *b)
 									 page),
 						   flags);
 		} else if (!is_device_private_page(page)) {
-			s->ptes[i] = make_system_pte(b, page, flags);
+			s->ptes[i] = hgpu_svm_make_system_pte(b->hdev, page,
+							      flags);
 			__set_bit(i, s->fresh);
 		}
 	}
@@ -355,14 +173,18 @@ static void make_ptes(struct map_block *b)
 static void dirty_pages_locked(struct map_block *b)
 {
 	struct hgpu_svm_scratch *s = b->svms->scratch;
+	struct folio *folio;
 	u32 i;
 
 	lockdep_assert_held(&b->svms->notifier_lock);
 
-	for_each_set_bit(i, s->fresh, b->n)
-		if ((s->ptes[i] & HGPU_PTE_WRITEABLE) &&
-		    !PageDirty(hmm_pfn_to_page(s->pfns[i])))
-			set_page_dirty(hmm_pfn_to_page(s->pfns[i]));
+	for_each_set_bit(i, s->fresh, b->n) {
+		if (!(s->ptes[i] & HGPU_PTE_WRITEABLE))
+			continue;
+		folio = page_folio(hmm_pfn_to_page(s->pfns[i]));
+		if (!folio_test_dirty(folio))
+			folio_mark_dirty(folio);
+	}
 }
 
 /* They will not be written: undo their DMA mappings, but of no others. */
@@ -373,7 +195,7 @@ static void drop_ptes(struct map_block *b)
 
 	for_each_clear_bit(i, s->fresh, b->n)
 		s->ptes[i] = 0;
-	dma_unmap_ptes(b->hdev, s->ptes, b->n);
+	hgpu_svm_drop_ptes(b->hdev, s->ptes, b->n);
 }
 
 static void note_mapped(const struct map_block *b)
@@ -381,7 +203,7 @@ static void note_mapped(const struct map_block *b)
 	const struct hgpu_svm_scratch *s = b->svms->scratch;
 	struct hgpu_svm_mapped *mapped = b->mapped;
 	u64 i = mapped->page - b->first;
-	struct page *page;
+	struct folio *folio;
 	u64 pte;
 
 	if (mapped->page < b->first || i >= b->n)
@@ -393,56 +215,11 @@ static void note_mapped(const struct map_block *b)
 		      (pte & HGPU_PTE_WRITEABLE));
 	mapped->vram = hgpu_pte_is_vram(pte);
 	mapped->migratable = false;
-	if (pte_is_system(pte)) {
-		page = hmm_pfn_to_page(s->pfns[i]);
-		mapped->migratable = PageAnon(page) && !PageKsm(page);
+	if (hgpu_pte_is_system(pte)) {
+		folio = page_folio(hmm_pfn_to_page(s->pfns[i]));
+		mapped->migratable = folio_test_anon(folio) &&
+				     !folio_test_ksm(folio);
 	}
-}
-
-/* Can one 2 MiB entry say the same? */
-static bool is_huge(const u64 *ptes, u64 first, u32 n)
-{
-	u32 i;
-
-	if (n != HGPU_VM_ENTRIES || first % HGPU_VM_ENTRIES ||
-	    !hgpu_pte_is_vram(ptes[0]) ||
-	    !IS_ALIGNED(hgpu_pte_addr(ptes[0]), 2ull << 20))
-		return false;
-	for (i = 1; i < n; i++)
-		if (ptes[i] != ptes[0] + i * HGPU_PAGE_SIZE)
-			return false;
-	return true;
-}
-
-enum flush_when {
-	HGPU_FLUSH_IF_CHANGED,	/* old translations must go */
-	HGPU_FLUSH_ALWAYS,	/* ... and parked accesses are to be replayed */
-};
-
-/* Write @ptes, flush, and unmap what was there and is not any more. */
-static void write_ptes_locked(struct hgpu_svms *svms, unsigned int gpu,
-			      u64 first, u32 n, const u64 *ptes,
-			      enum flush_when when)
-{
-	struct hgpu_vm *vm = svms->gpus[gpu].vm;
-	u64 *old = svms->scratch->old;
-	bool flush = when == HGPU_FLUSH_ALWAYS;
-	u32 i;
-
-	lockdep_assert_held(&svms->notifier_lock);
-
-	flush |= hgpu_vm_read(vm, first, n, old) != 0;
-	if (!is_huge(ptes, first, n) ||
-	    !hgpu_vm_set_huge(vm, first, hgpu_pde_huge(ptes[0])))
-		flush |= hgpu_vm_set(vm, first, n, ptes) != 0;
-	if (when == HGPU_FLUSH_ALWAYS)
-		svms->gpus[gpu].replayed = hgpu_gpu_timestamp(vm->hdev);
-	if (flush)
-		hgpu_vm_flush_tlb(vm);
-	for (i = 0; i < n; i++)
-		if (old[i] == ptes[i])
-			old[i] = 0;
-	dma_unmap_ptes(vm->hdev, old, n);
 }
 
 /*
@@ -474,9 +251,10 @@ static int map_block_once(struct map_block *b, unsigned int gpu)
 	} else {
 		note_mapped(b);
 		dirty_pages_locked(b);
-		write_ptes_locked(svms, gpu, b->first, b->n, s->ptes,
-				  b->flags & HGPU_SVM_MAP_FAULT ?
-				  HGPU_FLUSH_ALWAYS : HGPU_FLUSH_IF_CHANGED);
+		hgpu_svm_write_ptes_locked(svms, gpu, b->first, b->n, s->ptes,
+					   b->flags & HGPU_SVM_MAP_FAULT ?
+					   HGPU_FLUSH_ALWAYS :
+					   HGPU_FLUSH_IF_CHANGED);
 	}
 	mutex_unlock(&svms->notifier_lock);
 
@@ -573,69 +351,3 @@ int hgpu_svm_map(struct hgpu_svms *svms, struct hgpu_svm_range *range,
 	return err;
 }
 
-/**
- * hgpu_svm_replay() - have parked accesses walked, and reported, again
- * @svms: the process's
- * @gpu: index
- *
- * Context: process context, takes &hgpu_svms.notifier_lock.
- */
-void hgpu_svm_replay(struct hgpu_svms *svms, unsigned int gpu)
-{
-	mutex_lock(&svms->notifier_lock);
-	if (svms->gpus[gpu].vm) {
-		svms->gpus[gpu].replayed =
-			hgpu_gpu_timestamp(svms->gpus[gpu].hdev);
-		hgpu_vm_flush_tlb(svms->gpus[gpu].vm);
-	}
-	mutex_unlock(&svms->notifier_lock);
-}
-
-/**
- * hgpu_svm_poison() - have the next access to a page halt its queue
- * @svms: the process's
- * @gpu: index
- * @page: virtual page number
- *
- * A parked access is walked again and finds a no-retry entry, so that its
- * queue halts instead of waiting for ever.
- *
- * Context: process context, may sleep; &hgpu_svms.lock is held.
- * Return: 0 or hgpu_vm_prepare()'s error: the access stays parked.
- */
-int hgpu_svm_poison(struct hgpu_svms *svms, unsigned int gpu, u64 page)
-{
-	u64 pte = HGPU_VM_NORETRY_FLAGS;
-	int err;
-
-	lockdep_assert_held(&svms->lock);
-
-	err = hgpu_vm_prepare(svms->gpus[gpu].vm, page, page);
-	if (err)
-		return err;
-	mutex_lock(&svms->notifier_lock);
-	write_ptes_locked(svms, gpu, page, 1, &pte, HGPU_FLUSH_ALWAYS);
-	mutex_unlock(&svms->notifier_lock);
-	return 0;
-}
-
-/**
- * hgpu_svm_unpoison() - undo hgpu_svm_poison()
- * @svms: the process's
- * @gpu: index
- * @page: virtual page number; an entry that is valid by now stays
- *
- * Context: process context; &hgpu_svms.lock is held.
- */
-void hgpu_svm_unpoison(struct hgpu_svms *svms, unsigned int gpu, u64 page)
-{
-	u64 pte, none = 0;
-
-	lockdep_assert_held(&svms->lock);
-
-	mutex_lock(&svms->notifier_lock);
-	if (svms->gpus[gpu].vm &&
-	    !hgpu_vm_read(svms->gpus[gpu].vm, page, 1, &pte) && pte)
-		hgpu_vm_set(svms->gpus[gpu].vm, page, 1, &none);
-	mutex_unlock(&svms->notifier_lock);
-}

@@ -110,8 +110,13 @@ static long finish(struct hgpu_migration *m)
  */
 static bool can_leave_ram(struct page *page)
 {
-	return !page || (PageAnon(page) && !PageKsm(page) &&
-			 folio_test_swapbacked(page_folio(page)));
+	struct folio *folio;
+
+	if (!page)
+		return true;
+	folio = page_folio(page);
+	return folio_test_anon(folio) && folio_test_swapbacked(folio) &&
+	       !folio_test_ksm(folio);
 }
 
 /* Choose a place in the chunk for everything that can move. */

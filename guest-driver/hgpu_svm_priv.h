@@ -88,19 +88,52 @@ struct hgpu_svm_mapped {
 	bool migratable;
 };
 
-int hgpu_svm_scratch_init(struct hgpu_svms *svms);
-void hgpu_svm_scratch_fini(struct hgpu_svms *svms);
 int hgpu_svm_map(struct hgpu_svms *svms, struct hgpu_svm_range *range,
 		 struct vm_area_struct *vma, unsigned int gpu, u64 first,
 		 u64 last, u32 flags, struct hgpu_svm_mapped *mapped);
+/* PTEs (hgpu_svm_pte.c) */
+
+/**
+ * struct hgpu_svm_scratch - memory for one block of pages
+ * @pfns: for hmm_range_fault(); protected by &hgpu_svms.lock
+ * @ptes: to be written; protected by &hgpu_svms.lock
+ * @fresh: entries of @ptes whose DMA mapping is new; protected by
+ *	&hgpu_svms.lock
+ * @old: what was there; protected by &hgpu_svms.notifier_lock
+ */
+struct hgpu_svm_scratch {
+	unsigned long pfns[HGPU_GRANULE_PAGES];
+	u64 ptes[HGPU_GRANULE_PAGES];
+	DECLARE_BITMAP(fresh, HGPU_GRANULE_PAGES);
+	u64 old[HGPU_GRANULE_PAGES];
+};
+
+enum hgpu_svm_flush {
+	HGPU_FLUSH_IF_CHANGED,	/* old translations must go */
+	HGPU_FLUSH_ALWAYS,	/* ... and parked accesses are to be replayed */
+};
+
+static inline bool hgpu_pte_is_system(u64 pte)
+{
+	return (pte & HGPU_PTE_VALID) && (pte & HGPU_PTE_SYSTEM);
+}
+
+int hgpu_svm_scratch_init(struct hgpu_svms *svms);
+void hgpu_svm_scratch_fini(struct hgpu_svms *svms);
+u64 hgpu_svm_make_system_pte(struct hgpu_device *hdev, struct page *page,
+			     u64 flags);
+void hgpu_svm_drop_ptes(struct hgpu_device *hdev, const u64 *ptes, u32 n);
+void hgpu_svm_write_ptes_locked(struct hgpu_svms *svms, unsigned int gpu,
+				u64 first, u32 n, const u64 *ptes,
+				enum hgpu_svm_flush when);
+void hgpu_svm_zap_gpu_locked(struct hgpu_svms *svms, unsigned int gpu,
+			     u64 first, u64 last);
+void hgpu_svm_zap_locked(struct hgpu_svms *svms, u64 first, u64 last);
+void hgpu_svm_zap(struct hgpu_svms *svms, u64 first, u64 last);
+u64 hgpu_svm_read_pte(struct hgpu_svms *svms, unsigned int gpu, u64 page);
 void hgpu_svm_replay(struct hgpu_svms *svms, unsigned int gpu);
 int hgpu_svm_poison(struct hgpu_svms *svms, unsigned int gpu, u64 page);
 void hgpu_svm_unpoison(struct hgpu_svms *svms, unsigned int gpu, u64 page);
-void hgpu_svm_zap_locked(struct hgpu_svms *svms, u64 first, u64 last);
-void hgpu_svm_zap_gpu_locked(struct hgpu_svms *svms, unsigned int gpu,
-			     u64 first, u64 last);
-void hgpu_svm_zap(struct hgpu_svms *svms, u64 first, u64 last);
-u64 hgpu_svm_read_pte(struct hgpu_svms *svms, unsigned int gpu, u64 page);
 
 /* Attributes (hgpu_svm_attr.c) */
 
@@ -130,8 +163,9 @@ static inline u64 hgpu_page_vram_offset(struct hgpu_device *hdev,
 static inline bool hgpu_page_is_ours(struct hgpu_device *hdev,
 				     const struct page *page)
 {
-	return is_device_private_page(page) &&
-	       page->pgmap == &hdev->pagemap.pgmap;
+	unsigned long index = page_to_pfn(page) - hdev->pagemap.base_pfn;
+
+	return is_device_private_page(page) && index < hdev->pagemap.npages;
 }
 
 /* Migration (hgpu_svm_migrate.c, hgpu_svm_copy.c) */
