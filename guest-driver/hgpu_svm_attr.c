@@ -5,12 +5,19 @@
  */
 #include <linux/kfd_ioctl.h>
 #include <linux/overflow.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "hgpu_process.h"
 #include "hgpu_svm_priv.h"
 
 #define HGPU_SVM_MAX_GRANULARITY	0x3f
+
+/*
+ * Ranges that one call may make. Address space costs nothing, ranges do: with
+ * ranges of 2 MiB (VRAM of 64 MiB) this is 128 GiB of it.
+ */
+#define HGPU_SVM_MAX_SPANS		(1u << 16)
 
 /**
  * hgpu_svm_gpu_by_id() - index of a GPU
@@ -206,6 +213,10 @@ static int change_ranges(struct hgpu_svms *svms, u64 first, u64 last,
 		return PTR_ERR(old);
 
 	n = hgpu_svm_plan_change(old, n_old, &change, NULL);
+	if (n > HGPU_SVM_MAX_SPANS) {
+		err = -ENOMEM;
+		goto out_free;
+	}
 	new = kvmalloc_array(n, sizeof(*new), GFP_KERNEL);
 	if (!new) {
 		err = -ENOMEM;
@@ -321,6 +332,9 @@ static int settle(struct hgpu_svms *svms, u64 first, u64 last,
 		ret = settle_range(svms, range, first, last, set);
 		if (ret && !err)
 			err = ret;
+		if (fatal_signal_pending(current))
+			return -EINTR;
+		cond_resched();
 	}
 	return err;
 }
