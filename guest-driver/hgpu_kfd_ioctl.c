@@ -375,12 +375,14 @@ static int hgpu_kfd_destroy_queue(struct hgpu_process *process, void *data)
 	mutex_lock(&process->lock);
 	queue = hgpu_kfd_queue(process, args->queue_id);
 	if (!IS_ERR(queue)) {
+		unsigned int gpu = queue->pdd->index;
 		struct hgpu_kfd_bo *bos[3];
 
 		memcpy(bos, queue->bos, sizeof(bos));
 		idr_remove(&process->queue_ids, queue->id);
 		hgpu_queue_destroy(queue);
 		hgpu_kfd_queue_put_bos(bos);
+		hgpu_svm_queue_gone(&process->svms, gpu);
 	}
 	mutex_unlock(&process->lock);
 	return IS_ERR(queue) ? PTR_ERR(queue) : 0;

@@ -2,13 +2,56 @@
 /*
  * Device-private memory: struct pages for VRAM and the chunks they come from.
  */
+#include <drm/drm_drv.h>
 #include <drm/drm_print.h>
 #include <linux/hash.h>
 #include <linux/mm.h>
+#include <linux/module.h>
 #include <linux/slab.h>
 
 #include "hgpu_svm_priv.h"
 #include "hgpu_svm_trace.h"
+
+/* ---- the end of the struct pages ---- */
+
+/* GPUs that are no more, whose lost pages are */
+static atomic_t hgpu_orphans = ATOMIC_INIT(0);
+static DECLARE_WAIT_QUEUE_HEAD(hgpu_orphans_wait);
+
+static void pagemap_unmap(struct hgpu_device *hdev)
+{
+	struct hgpu_pagemap *pm = &hdev->pagemap;
+
+	pm->ready = false;
+	/* Waits until the last page's reference is gone. */
+	memunmap_pages(&pm->pgmap);
+	release_mem_region(pm->region->start, resource_size(pm->region));
+}
+
+/* Nobody maps a lost page any more. @pm is gone on return. */
+static void pagemap_bury(struct hgpu_pagemap *pm)
+{
+	struct hgpu_device *hdev = container_of(pm, struct hgpu_device,
+						pagemap);
+	bool has_module = pm->has_module;
+
+	drm_info(&hdev->drm, "the last page that was lost is unmapped\n");
+	pagemap_unmap(hdev);
+	hgpu_migrations_fini(hdev);
+	drm_dev_put(&hdev->drm);
+	if (atomic_dec_and_test(&hgpu_orphans))
+		wake_up_all(&hgpu_orphans_wait);
+	/* hgpu_svm_exit() waits for this work item. */
+	if (has_module)
+		module_put(THIS_MODULE);
+}
+
+void hgpu_pagemaps_exit(void)
+{
+	while (!wait_event_timeout(hgpu_orphans_wait,
+				   !atomic_read(&hgpu_orphans), 10 * HZ))
+		pr_warn("hmm_gpu: waiting for processes that map memory of a lost GPU: end them\n");
+}
 
 /* ---- chunks ---- */
 
@@ -148,23 +191,65 @@ void hgpu_chunk_put(struct hgpu_svm_chunk *chunk)
 	kref_put(&chunk->kref, chunk_release);
 }
 
-static void chunk_free(struct hgpu_svm_chunk *chunk)
+/**
+ * hgpu_chunk_hide() - let hgpu_chunk_get() find the chunk no more
+ * @chunk: the chunk; those who know it use it as ever
+ *
+ * Context: process context.
+ */
+void hgpu_chunk_hide(struct hgpu_svm_chunk *chunk)
+{
+	struct hgpu_pagemap *pm = &chunk->hdev->pagemap;
+
+	spin_lock(&pm->lock);
+	hlist_del_init(&chunk->hash);
+	spin_unlock(&pm->lock);
+}
+
+/**
+ * hgpu_chunk_hidden() - has it been hidden?
+ * @chunk: the chunk, not free
+ *
+ * Context: of who might hide it.
+ * Return: true after hgpu_chunk_hide().
+ */
+bool hgpu_chunk_hidden(struct hgpu_svm_chunk *chunk)
+{
+	return hlist_unhashed(&chunk->hash);
+}
+
+static void chunk_free_bo(struct hgpu_pagemap *pm, struct hgpu_svm_chunk *chunk)
+{
+	struct hgpu_bo *bo = NULL;
+
+	spin_lock(&pm->lock);
+	swap(bo, chunk->bo);
+	spin_unlock(&pm->lock);
+	if (bo)
+		hgpu_bo_put(bo);
+}
+
+/* Returns true if it was the last one of a GPU that is no more. */
+static bool chunk_free(struct hgpu_svm_chunk *chunk)
 {
 	struct hgpu_device *hdev = chunk->hdev;
 	struct hgpu_pagemap *pm = &hdev->pagemap;
+	bool last;
 
 	trace_hgpu_svm_chunk_free(chunk);
-	hgpu_bo_put(chunk->bo);
+	chunk_free_bo(pm, chunk);
 
 	spin_lock(&pm->lock);
-	hlist_del(&chunk->hash);
+	hlist_del_init(&chunk->hash);
 	list_del(&chunk->link);
 	if (!--pm->num_chunks)
 		wake_up_all(&pm->idle);
+	last = !pm->num_chunks && pm->orphaned;
 	spin_unlock(&pm->lock);
 
 	hgpu_stat_inc(hdev, vram_chunks_freed);
 	kfree(chunk);
+	return last;
 }
 
 static void pagemap_free_work(struct work_struct *work)
@@ -172,10 +257,13 @@ static void pagemap_free_work(struct work_struct *work)
 	struct hgpu_pagemap *pm = container_of(work, struct hgpu_pagemap,
 					       free_work);
 	struct hgpu_svm_chunk *chunk, *next;
+	bool last = false;
 
 	llist_for_each_entry_safe(chunk, next, llist_del_all(&pm->free_list),
 				  free)
-		chunk_free(chunk);
+		last |= chunk_free(chunk);
+	if (last)
+		pagemap_bury(pm);
 }
 
 /**
@@ -241,7 +329,7 @@ static int pagemap_map(struct hgpu_device *hdev)
 	pm->pgmap.nr_range = 1;
 	pm->pgmap.ops = &pagemap_ops;
 	pm->pgmap.owner = hdev;
-	ret = devm_memremap_pages(dev, &pm->pgmap);
+	ret = memremap_pages(&pm->pgmap, dev_to_node(dev));
 	if (IS_ERR(ret)) {
 		drm_err(&hdev->drm,
 			"no struct pages for %llu MiB of VRAM: they take %zu MiB of system memory (%ld)\n",
@@ -258,15 +346,6 @@ static int pagemap_map(struct hgpu_device *hdev)
 	return 0;
 }
 
-static void pagemap_unmap(struct hgpu_device *hdev)
-{
-	struct hgpu_pagemap *pm = &hdev->pagemap;
-
-	pm->ready = false;
-	/* Waits until the last page's reference is gone. */
-	devm_memunmap_pages(&hdev->pdev->dev, &pm->pgmap);
-	release_mem_region(pm->region->start, resource_size(pm->region));
-}
 
 int hgpu_pagemap_init(struct hgpu_device *hdev)
 {
@@ -311,6 +390,51 @@ void hgpu_pagemap_flush(struct hgpu_device *hdev)
 	flush_work(&hdev->pagemap.free_work);
 }
 
+static struct hgpu_svm_chunk *chunk_with_bo(struct hgpu_pagemap *pm)
+{
+	struct hgpu_svm_chunk *chunk;
+
+	spin_lock(&pm->lock);
+	list_for_each_entry(chunk, &pm->chunks, link)
+		if (chunk->bo && kref_get_unless_zero(&chunk->kref))
+			break;
+	if (list_entry_is_head(chunk, &pm->chunks, link))
+		chunk = NULL;
+	spin_unlock(&pm->lock);
+	return chunk;
+}
+
+/*
+ * Are there pages that are lost but still mapped? Then the struct pages live
+ * on without the GPU, and its buffers are given back now.
+ */
+static bool pagemap_orphan(struct hgpu_device *hdev)
+{
+	struct hgpu_pagemap *pm = &hdev->pagemap;
+	struct hgpu_svm_chunk *chunk;
+	bool orphaned;
+
+	spin_lock(&pm->lock);
+	pm->orphaned = pm->num_chunks;
+	if (pm->orphaned) {
+		set_bit(HGPU_STATE_GONE, &hdev->state);
+		drm_dev_get(&hdev->drm);
+		atomic_inc(&hgpu_orphans);
+		/* Not while it is being unloaded: that waits. */
+		pm->has_module = try_module_get(THIS_MODULE);
+	}
+	orphaned = pm->orphaned;
+	spin_unlock(&pm->lock);
+
+	while (orphaned && (chunk = chunk_with_bo(pm))) {
+		chunk_free_bo(pm, chunk);
+		hgpu_chunk_put(chunk);
+	}
+	/* No buffer is being given back any more either. */
+	hgpu_pagemap_flush(hdev);
+	return orphaned;
+}
+
 void hgpu_pagemap_fini(struct hgpu_device *hdev)
 {
 	struct hgpu_pagemap *pm = &hdev->pagemap;
@@ -319,7 +443,8 @@ void hgpu_pagemap_fini(struct hgpu_device *hdev)
 		return;
 
 	hgpu_pagemap_flush(hdev);
-	drm_WARN_ON(&hdev->drm, !list_empty(&pm->chunks));
+	if (pagemap_orphan(hdev))
+		return;
 	pagemap_unmap(hdev);
 	hgpu_migrations_fini(hdev);
 }

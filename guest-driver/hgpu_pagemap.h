@@ -36,11 +36,12 @@ struct hgpu_migration;
  * waits holds a page that the other needs free.
  */
 #define HGPU_CHUNK_HOMING	0
+#define HGPU_CHUNK_LOST		1	/* its bytes cannot be had any more */
 
 /**
  * struct hgpu_svm_chunk - VRAM of one migration granule
  * @hdev: the GPU
- * @bo: the memory
+ * @bo: the memory; NULL in a pagemap that is orphaned
  * @kref: one for each live page and one for each migration that fills it
  * @pfn: of the first page
  * @npages: at most HGPU_GRANULE_PAGES
@@ -49,7 +50,7 @@ struct hgpu_migration;
  * @used: pages that are live; set by migration, under @owner's lock, cleared by
  *	page_free
  * @flags: HGPU_CHUNK_* bits
- * @hash: in &hgpu_pagemap.hash
+ * @hash: in &hgpu_pagemap.hash, or not: hgpu_chunk_hide()
  * @link: in &hgpu_pagemap.chunks
  * @free: in &hgpu_pagemap.free_list
  */
@@ -71,7 +72,7 @@ struct hgpu_svm_chunk {
 /**
  * struct hgpu_pagemap - device-private memory of one GPU
  * @pgmap: the core's part; its owner is the GPU
- * @region: the physical addresses that  took
+ * @region: the physical addresses that it took
  * @base_pfn: pfn of VRAM's first page
  * @npages: pages of VRAM
  * @lock: protects @hash, @chunks, @num_chunks and @closed
@@ -87,6 +88,9 @@ struct hgpu_svm_chunk {
  * @migrations_lock: protects @migrations
  * @migrations_wait: who waits for one
  * @ready: @pgmap is mapped
+ * @orphaned: the GPU is no more, pages that were lost with it are; protected by
+ *	@lock
+ * @has_module: then, a reference to the module
  */
 struct hgpu_pagemap {
 	struct dev_pagemap pgmap;
@@ -105,6 +109,8 @@ struct hgpu_pagemap {
 	spinlock_t migrations_lock;
 	wait_queue_head_t migrations_wait;
 	bool ready;
+	bool orphaned;
+	bool has_module;
 };
 
 /**
@@ -122,9 +128,20 @@ int hgpu_pagemap_init(struct hgpu_device *hdev);
  * hgpu_pagemap_fini() - take the struct pages away
  * @hdev: the GPU; hgpu_svm_evict_all() has returned
  *
+ * Pages that are lost stay until nobody maps them any more, and with them
+ * @hdev's memory and a reference to the module. A CPU access to one is
+ * SIGBUS.
+ *
  * Context: process context, may sleep. Needs SDMA no more.
  */
 void hgpu_pagemap_fini(struct hgpu_device *hdev);
+
+/**
+ * hgpu_pagemaps_exit() - wait until no lost page is mapped
+ *
+ * Context: module exit, after the last GPU.
+ */
+void hgpu_pagemaps_exit(void);
 
 /**
  * hgpu_pagemap_flush() - wait until VRAM of pages freed so far is free

@@ -97,13 +97,13 @@ int hgpu_svm_init(void)
  */
 void hgpu_svm_exit(void)
 {
+	hgpu_pagemaps_exit();
 	destroy_workqueue(hgpu_svm_wq);
 }
 
 int hgpu_svms_init(struct hgpu_svms *svms, struct mm_struct *mm)
 {
 	unsigned int i;
-	int err;
 
 	init_locks(svms);
 	svms->mm = mm;
@@ -112,11 +112,10 @@ int hgpu_svms_init(struct hgpu_svms *svms, struct mm_struct *mm)
 	INIT_LIST_HEAD(&svms->unmapped);
 	INIT_WORK(&svms->unmap_work, hgpu_svm_unmap_work);
 	INIT_WORK(&svms->fault_work, hgpu_svm_fault_work);
-	for (i = 0; i < HGPU_SVM_DENIALS; i++)
-		svms->denials[i].page = U64_MAX;
-
-	err = hgpu_svm_scratch_init(svms);
-	return err;
+	for (i = 0; i < HGPU_SVM_RESOLVED; i++)
+		svms->resolved[i].block = U64_MAX;
+	hgpu_svm_denials_init(svms);
+	return hgpu_svm_scratch_init(svms);
 }
 
 void hgpu_svms_add_gpu(struct hgpu_svms *svms, unsigned int gpu,
@@ -147,9 +146,10 @@ void hgpu_svms_set_vm(struct hgpu_svms *svms, unsigned int gpu,
 void hgpu_svms_remove_gpu(struct hgpu_svms *svms, unsigned int gpu)
 {
 	struct hgpu_svm_range *range;
-	unsigned int i;
 
 	mutex_lock(&svms->lock);
+	hgpu_svm_allow_pages(svms, BIT(gpu), 0, U64_MAX - 1);
+	hgpu_svm_forget_resolved(svms, gpu);
 	mutex_lock(&svms->notifier_lock);
 	for (range = hgpu_svm_range_first(svms, 0, ULONG_MAX); range;
 	     range = hgpu_svm_range_next(range, 0, ULONG_MAX)) {
@@ -160,10 +160,6 @@ void hgpu_svms_remove_gpu(struct hgpu_svms *svms, unsigned int gpu)
 	}
 	svms->gpus[gpu] = (struct hgpu_svm_gpu) { };
 	mutex_unlock(&svms->notifier_lock);
-
-	for (i = 0; i < HGPU_SVM_DENIALS; i++)
-		if (svms->denials[i].gpu == gpu)
-			svms->denials[i].page = U64_MAX;
 	mutex_unlock(&svms->lock);
 }
 

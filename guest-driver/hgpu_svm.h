@@ -6,12 +6,15 @@
 #ifndef HGPU_SVM_H
 #define HGPU_SVM_H
 
+#include <linux/bitmap.h>
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/rbtree.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/workqueue.h>
+
+#include "hgpu_pagemap.h"
 
 struct hgpu_device;
 struct hgpu_iv;
@@ -22,6 +25,7 @@ struct mm_struct;
 
 #define HGPU_SVM_MAX_GPUS	8	/* of one process */
 #define HGPU_SVM_FAULTS		64	/* queued faults of one process */
+#define HGPU_SVM_RESOLVED	16	/* resolved blocks of one process */
 #define HGPU_SVM_DENIALS	64	/* denied addresses of one process */
 
 /**
@@ -45,21 +49,34 @@ struct hgpu_svm_fault {
  * struct hgpu_svm_gpu - a GPU of the process
  * @hdev: the GPU; NULL: none at this index
  * @vm: its page tables; NULL until the process has acquired them
- * @replayed: GPU clock just before parked accesses were last replayed. Those
- *	that still fault have been reported again since: older reports say
- *	nothing. Protected by &hgpu_svms.notifier_lock
  */
 struct hgpu_svm_gpu {
 	struct hgpu_device *hdev;
 	struct hgpu_vm *vm;
-	u64 replayed;
+};
+
+/**
+ * struct hgpu_svm_resolved - what a GPU fault has last mapped of a block
+ * @block: first page, a multiple of HGPU_GRANULE_PAGES; U64_MAX for none
+ * @when: GPU clock just before parked accesses were replayed
+ * @gpu: index in &hgpu_svms.gpus
+ * @readable: pages that the GPU could read then
+ * @writeable: pages that it could write
+ */
+struct hgpu_svm_resolved {
+	u64 block;
+	u64 when;
+	u8 gpu;
+	DECLARE_BITMAP(readable, HGPU_GRANULE_PAGES);
+	DECLARE_BITMAP(writeable, HGPU_GRANULE_PAGES);
 };
 
 /**
  * struct hgpu_svm_denial - an address whose access is being denied
  * @page: virtual page number, U64_MAX for none
- * @since: GPU clock when it was found wrong. A report made later shows that the
- *	access is still there, and not an old report of one that was fine
+ * @since: GPU clock when it was found wrong, or poisoned. A report made later
+ *	shows that the access is still there, and not an old report of one that
+ *	was fine
  * @gpu: index in &hgpu_svms.gpus
  * @poisoned: the PTE is no-retry, until the halt of the queue is reported
  */
@@ -76,8 +93,8 @@ struct hgpu_svm_denial {
  *	allocated until hgpu_svms_fini() returns
  * @pid: for messages
  * @xnack: recoverable faults are on; written by the owner while no queue lives
- * @lock: protects @ranges, attributes, @gpus (with @notifier_lock) and
- *	@denials; below mmap_lock, above migration
+ * @lock: protects @ranges, attributes, @gpus (with @notifier_lock) and what
+ *	faults have come to; below mmap_lock, above migration
  * @ranges: &struct hgpu_svm_range by page number
  * @range_cap: pages of the largest range
  * @gpus: written under @lock and @notifier_lock, read under either
@@ -93,7 +110,9 @@ struct hgpu_svm_denial {
  * @fault_head: index of the oldest
  * @fault_count: how many
  * @fault_work: handles them
- * @denials: ring of denied addresses
+ * @resolved: ring of resolved blocks, protected by @lock
+ * @resolved_next: where the next one goes
+ * @denials: ring of denied addresses, protected by @lock
  * @denial_next: where the next one goes
  */
 struct hgpu_svms {
@@ -117,6 +136,8 @@ struct hgpu_svms {
 	u32 fault_head;
 	u32 fault_count;
 	struct work_struct fault_work;
+	struct hgpu_svm_resolved resolved[HGPU_SVM_RESOLVED];
+	u32 resolved_next;
 	struct hgpu_svm_denial denials[HGPU_SVM_DENIALS];
 	u32 denial_next;
 };
@@ -204,7 +225,8 @@ void hgpu_svms_fini(struct hgpu_svms *svms);
  * Context: process context, may sleep; takes mmap_lock.
  * Return: 0; -EINVAL (alignment, unknown attribute or GPU, no VM acquired);
  * -EFAULT (no memory there, or a device's); -EADDRINUSE (a buffer of
- * ALLOC_MEMORY is mapped there); -EOVERFLOW; -ENOMEM.
+ * ALLOC_MEMORY is mapped there); -EOVERFLOW; -ENOMEM (also when the call would
+ * have to make more than 65536 ranges); -EINTR (killed).
  */
 int hgpu_svm_set_attr(struct hgpu_svms *svms, u64 start, u64 size, u32 nattr,
 		      const struct kfd_ioctl_svm_attribute *attrs);
@@ -241,11 +263,23 @@ void hgpu_svm_fault_enqueue(struct hgpu_device *hdev, const struct hgpu_iv *iv,
 			    void *data);
 
 /**
- * hgpu_svm_evict_all() - bring every page of a GPU home
- * @hdev: the GPU; no process has it any more (hgpu_svms_remove_gpu()), SDMA
- *	still works
+ * hgpu_svm_queue_gone() - a queue has been destroyed
+ * @svms: the process's
+ * @gpu: index of its GPU
  *
- * Returns when no device page of the GPU lives, whoever maps it.
+ * What was denied may have been denied to that queue: the next one is judged
+ * anew.
+ *
+ * Context: process context, may sleep; takes &hgpu_svms.lock.
+ */
+void hgpu_svm_queue_gone(struct hgpu_svms *svms, unsigned int gpu);
+
+/**
+ * hgpu_svm_evict_all() - bring every page of a GPU home
+ * @hdev: the GPU; no process has it any more (hgpu_svms_remove_gpu())
+ *
+ * Returns when no device page of the GPU lives, whoever maps it, but for those
+ * whose bytes cannot be had any more because the GPU does not answer.
  *
  * Context: process context, may sleep; no mmap_lock, no &hgpu_svms.lock.
  */

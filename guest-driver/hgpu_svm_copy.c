@@ -280,13 +280,16 @@ static int map_pages(struct hgpu_migration *m)
 	struct scatterlist *sg;
 	u32 nents, page = 0;
 	int mapped, i;
+	u64 t0;
 
 	nents = build_sg(m);
 	if (!nents)
 		return 0;
 
 	sg_mark_end(&m->sg[nents - 1]);
+	t0 = local_clock();
 	mapped = dma_map_sg(&m->hdev->pdev->dev, m->sg, nents, m->dir);
+	m->core_ns += local_clock() - t0;
 	if (mapped <= 0) {
 		sg_unmark_end(&m->sg[nents - 1]);
 		return -EIO;
@@ -305,9 +308,12 @@ static int map_pages(struct hgpu_migration *m)
 
 static void unmap_pages(struct hgpu_migration *m)
 {
+	u64 t0 = local_clock();
+
 	if (!m->nents)
 		return;
 	dma_unmap_sg(&m->hdev->pdev->dev, m->sg, m->nents, m->dir);
+	m->core_ns += local_clock() - t0;
 	sg_unmark_end(&m->sg[m->nents - 1]);
 	m->nents = 0;
 }
@@ -380,15 +386,21 @@ static void emit_job(struct hgpu_migration *m)
 /**
  * hgpu_copy_prepare() - allocate what a copy needs
  * @m: the migration
+ * @dir: DMA_TO_DEVICE for VRAM, DMA_FROM_DEVICE for system memory
+ *
+ * Without SDMA pages still come home, through BAR 0.
  *
  * Context: process context, may sleep; no folio is locked.
  * Return: 0, -ENOMEM, -ENODEV.
  */
-int hgpu_copy_prepare(struct hgpu_migration *m)
+int hgpu_copy_prepare(struct hgpu_migration *m, enum dma_data_direction dir)
 {
 	struct hgpu_sdma_job *job;
 
+	m->dir = dir;
 	job = hgpu_sdma_job_alloc(m->hdev, HGPU_COPY_JOB_DW);
+	if (job == ERR_PTR(-ENODEV) && !to_vram(m))
+		job = NULL;
 	if (IS_ERR(job))
 		return PTR_ERR(job);
 	m->job = job;
@@ -408,23 +420,18 @@ void hgpu_copy_cancel(struct hgpu_migration *m)
 /**
  * hgpu_copy_submit() - start copying
  * @m: the migration: pages with a @dst are copied to it
- * @dir: DMA_TO_DEVICE for VRAM, DMA_FROM_DEVICE for system memory
  *
  * Context: process context, after hgpu_copy_prepare(); folios are locked.
  * Return: 0; hgpu_copy_wait() must follow. Or -EIO: the pages cannot be
- * DMA-mapped, nothing has started, @dst is as it was.
+ * DMA-mapped to go to VRAM, nothing has started, @dst is as it was.
  */
-int hgpu_copy_submit(struct hgpu_migration *m, enum dma_data_direction dir)
+int hgpu_copy_submit(struct hgpu_migration *m)
 {
-	u64 t0 = local_clock();
-	int err;
-
-	m->dir = dir;
-	err = map_pages(m);
-	m->core_ns += local_clock() - t0;
-	if (err) {
+	m->err = m->job ? map_pages(m) : -ENODEV;
+	if (m->err) {
 		hgpu_copy_cancel(m);
-		return err;
+		/* Home they come all the same: hgpu_copy_wait() */
+		return to_vram(m) ? m->err : 0;
 	}
 	emit_job(m);
 	m->fence = hgpu_sdma_job_submit(m->job);
@@ -432,11 +439,7 @@ int hgpu_copy_submit(struct hgpu_migration *m, enum dma_data_direction dir)
 	return 0;
 }
 
-/*
- * The engine failed, but VRAM still has the bytes: fetch them through BAR 0.
- * All or nothing.
- */
-static int rescue_pages(struct hgpu_migration *m)
+static int rescue_pages_locked(struct hgpu_migration *m)
 {
 	struct hgpu_vram *vram = &m->hdev->vram;
 	u64 offset;
@@ -456,7 +459,36 @@ static int rescue_pages(struct hgpu_migration *m)
 		memcpy_fromio(dst, vram->io + offset, PAGE_SIZE);
 		kunmap_local(dst);
 	}
-	return 0;
+	/* What was read from a GPU that went meanwhile is nothing. */
+	return hgpu_device_gone(m->hdev) ? -ENODEV : 0;
+}
+
+/*
+ * The engine does not do it, but VRAM still has the bytes: fetch them through
+ * BAR 0. All or nothing.
+ */
+static int rescue_pages(struct hgpu_migration *m)
+{
+	int err;
+
+	down_read(&m->hdev->reset_lock);
+	err = rescue_pages_locked(m);
+	up_read(&m->hdev->reset_lock);
+	return err;
+}
+
+static int wait_for_engine(struct hgpu_migration *m)
+{
+	u64 t0 = local_clock();
+	int err;
+
+	if (!m->fence)
+		return m->err;
+	err = hgpu_fence_wait(m->fence);
+	dma_fence_put(m->fence);
+	m->fence = NULL;
+	hgpu_stat_add(m->hdev, migrate_sdma_wait_ns, local_clock() - t0);
+	return err;
 }
 
 /**
@@ -465,28 +497,21 @@ static int rescue_pages(struct hgpu_migration *m)
  *
  * Context: process context, may sleep.
  * Return: 0: all of them are there, and visible to the CPU. Otherwise the
- * job's error, and none may be relied upon.
+ * job's error, or -ENODEV without an engine, and none may be relied upon.
  */
 int hgpu_copy_wait(struct hgpu_migration *m)
 {
-	u64 t0 = local_clock(), t1;
 	int err;
 
-	err = hgpu_fence_wait(m->fence);
-	dma_fence_put(m->fence);
-	m->fence = NULL;
-
-	t1 = local_clock();
-	hgpu_stat_add(m->hdev, migrate_sdma_wait_ns, t1 - t0);
+	err = wait_for_engine(m);
 	unmap_pages(m);
-	m->core_ns += local_clock() - t1;
-
 	if (!err)
 		return 0;
-	drm_err_ratelimited(&m->hdev->drm, "migration to %s: SDMA failed (%d)\n",
-			    to_vram(m) ? "VRAM" : "system memory", err);
 	if (!to_vram(m) && !rescue_pages(m))
-		return 0;
+		err = 0;
+	drm_err_ratelimited(&m->hdev->drm, "migration to %s: SDMA failed%s\n",
+			    to_vram(m) ? "VRAM" : "system memory",
+			    err ? "" : ", the CPU copied");
 	return err;
 }
 

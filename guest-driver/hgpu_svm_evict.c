@@ -13,62 +13,78 @@
 
 #define HGPU_EVICT_WARN_INTERVAL	(10 * HZ)
 
-/* Bring home what can be locked of a chunk. Returns pages moved or an error. */
-static long evict_chunk(struct hgpu_svm_chunk *chunk)
+/* Copy what has been collected. Returns pages moved or an error. */
+static long evict_collected(struct hgpu_migration *m)
 {
-	struct hgpu_device *hdev = chunk->hdev;
-	struct hgpu_migration *m;
 	long chosen, moved = 0;
 	u32 i;
 	int err;
 
-	m = hgpu_migration_get(hdev);
-	err = hgpu_copy_prepare(m);
-	if (err)
-		goto out_put;
-
-	m->npages = chunk->npages;
-	err = migrate_device_range(m->src, chunk->pfn, m->npages);
-	if (err) {
-		hgpu_copy_cancel(m);
-		goto out_put;
-	}
-
 	chosen = hgpu_svm_choose_ram(m, NULL, NULL);
 	if (chosen <= 0) {
 		hgpu_copy_cancel(m);
-		err = chosen;
-		goto out_finalize;
+		return chosen;
 	}
 
-	err = hgpu_copy_submit(m, DMA_FROM_DEVICE);
+	err = hgpu_copy_submit(m);
 	if (!err)
 		err = hgpu_copy_wait(m);
 	if (err) {
 		hgpu_copy_drop_dst(m);
-		goto out_finalize;
+		return err;
 	}
 
 	migrate_device_pages(m->src, m->dst, m->npages);
 	for (i = 0; i < m->npages; i++)
 		moved += m->dst[i] && (m->src[i] & MIGRATE_PFN_MIGRATE);
-	hgpu_stat_add(hdev, pages_to_ram, moved);
-
-out_finalize:
-	migrate_device_finalize(m->src, m->dst, m->npages);
-out_put:
-	hgpu_migration_put(m);
-	trace_hgpu_svm_evicted(chunk, moved, err);
-	return err ?: moved;
+	hgpu_stat_add(m->hdev, pages_to_ram, moved);
+	return moved;
 }
 
-/* The chunk that has waited longest, with a reference; it goes to the end. */
-static struct hgpu_svm_chunk *next_chunk(struct hgpu_pagemap *pm)
+/* Bring home what can be locked of a chunk. Returns pages moved or an error. */
+static long evict_chunk(struct hgpu_svm_chunk *chunk)
+{
+	struct hgpu_device *hdev = chunk->hdev;
+	struct hgpu_migration *m = hgpu_migration_get(hdev);
+	long ret;
+
+	ret = hgpu_copy_prepare(m, DMA_FROM_DEVICE);
+	if (ret)
+		goto out_put;
+
+	m->npages = chunk->npages;
+	ret = migrate_device_range(m->src, chunk->pfn, m->npages);
+	if (ret) {
+		hgpu_copy_cancel(m);
+		goto out_put;
+	}
+	ret = evict_collected(m);
+	migrate_device_finalize(m->src, m->dst, m->npages);
+
+	/* Neither the engine nor BAR 0 will ever have it. */
+	if (ret == -ENODEV)
+		set_bit(HGPU_CHUNK_LOST, &chunk->flags);
+out_put:
+	hgpu_migration_put(m);
+	trace_hgpu_svm_evicted(chunk, max(ret, 0l), min(ret, 0l));
+	return ret;
+}
+
+/*
+ * The chunk that has waited longest, with a reference; it goes to the end.
+ * @only_lost is set if there is nothing more that could be brought home.
+ */
+static struct hgpu_svm_chunk *next_chunk(struct hgpu_pagemap *pm,
+					 bool *only_lost)
 {
 	struct hgpu_svm_chunk *chunk, *found = NULL;
 
+	*only_lost = true;
 	spin_lock(&pm->lock);
 	list_for_each_entry(chunk, &pm->chunks, link) {
+		if (test_bit(HGPU_CHUNK_LOST, &chunk->flags))
+			continue;
+		*only_lost = false;
 		if (!kref_get_unless_zero(&chunk->kref))
 			continue;
 		list_move_tail(&chunk->link, &pm->chunks);
@@ -84,6 +100,7 @@ void hgpu_svm_evict_all(struct hgpu_device *hdev)
 	struct hgpu_pagemap *pm = &hdev->pagemap;
 	unsigned long warn = jiffies + HGPU_EVICT_WARN_INTERVAL;
 	struct hgpu_svm_chunk *chunk;
+	bool only_lost;
 	long ret;
 
 	if (!pm->ready)
@@ -95,9 +112,9 @@ void hgpu_svm_evict_all(struct hgpu_device *hdev)
 
 	for (;;) {
 		hgpu_pagemap_flush(hdev);
-		chunk = next_chunk(pm);
-		if (!chunk && !READ_ONCE(pm->num_chunks))
-			return;
+		chunk = next_chunk(pm, &only_lost);
+		if (only_lost)
+			break;
 
 		ret = chunk ? evict_chunk(chunk) : 0;
 		if (chunk)
@@ -117,4 +134,6 @@ void hgpu_svm_evict_all(struct hgpu_device *hdev)
 		}
 		wait_event_timeout(pm->idle, !READ_ONCE(pm->num_chunks), 1);
 	}
+	if (READ_ONCE(pm->num_chunks))
+		drm_err(&hdev->drm, "memory is lost with the GPU: who touches it gets SIGBUS\n");
 }

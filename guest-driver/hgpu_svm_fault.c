@@ -1,15 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * GPU faults: from the interrupt ring to the replayed access.
+ * GPU faults: from a report to the replayed access.
  *
- * The interrupt thread queues and filters, a work item of the process handles.
- * Nothing depends on a report: the device repeats those that are dropped.
- *
- * An access that must fail gets a no-retry PTE, which halts its queue; but a
- * report may be older than the state of things that it is judged by (the
- * access was replayed, then the memory unmapped). So the first report of a
- * wrong access is only noted down. One that the device makes later than that
- * is of an access that is still parked.
+ * Nothing depends on a single report: the device repeats those that are
+ * dropped, or put off because there was no memory just then.
  */
 #include <drm/drm_print.h>
 #include <linux/kfd_ioctl.h>
@@ -19,165 +13,10 @@
 #include "hgpu_svm_priv.h"
 #include "hgpu_svm_trace.h"
 
-/* Reports carry the low 48 bits of the GPU clock. */
-static bool reported_since(const struct hgpu_svm_fault *fault, u64 clock)
-{
-	/* Shifted, both wrap alike. */
-	return (s64)((fault->timestamp - clock) << 16) >= 0;
-}
-
-/* ---- enqueue ---- */
-
-static struct hgpu_svm_fault decode(const struct hgpu_iv *iv)
-{
-	struct hgpu_svm_fault fault = {
-		.timestamp = iv->timestamp,
-		.page = iv->src_data[0] |
-			(u64)FIELD_GET(HGPU_IH_FAULT_DATA1__ADDR_HI,
-				       iv->src_data[1]) << 32,
-	};
-
-	if (iv->src_data[1] & HGPU_IH_FAULT_DATA1__WRITE)
-		fault.flags |= HGPU_SVM_FAULT_WRITE;
-	if (!(iv->src_data[1] & HGPU_IH_FAULT_DATA1__RETRY))
-		fault.flags |= HGPU_SVM_FAULT_NORETRY;
-	return fault;
-}
-
-/* Queue it unless it is there already, or there is no room. */
-static bool queue_fault(struct hgpu_svms *svms,
-			const struct hgpu_svm_fault *fault)
-{
-	bool queued = false;
-	u32 i;
-
-	spin_lock(&svms->fault_lock);
-	for (i = 0; i < svms->fault_count; i++) {
-		struct hgpu_svm_fault *f =
-			&svms->faults[(svms->fault_head + i) % HGPU_SVM_FAULTS];
-
-		if (f->page == fault->page && f->gpu == fault->gpu &&
-		    f->flags == fault->flags) {
-			f->timestamp = fault->timestamp;
-			goto out_unlock;
-		}
-	}
-	if (svms->fault_count < HGPU_SVM_FAULTS) {
-		i = (svms->fault_head + svms->fault_count) % HGPU_SVM_FAULTS;
-		svms->faults[i] = *fault;
-		svms->fault_count++;
-		queued = true;
-	}
-out_unlock:
-	spin_unlock(&svms->fault_lock);
-	return queued;
-}
-
-void hgpu_svm_fault_enqueue(struct hgpu_device *hdev, const struct hgpu_iv *iv,
-			    void *data)
-{
-	struct hgpu_svm_fault fault = decode(iv);
-	struct hgpu_process_device *pdd;
-	struct hgpu_process *process;
-
-	if (!iv->vmid) {
-		drm_err_ratelimited(&hdev->drm,
-				    "kernel SDMA ring: %s fault at %#llx\n",
-				    fault.flags & HGPU_SVM_FAULT_WRITE ?
-				    "write" : "read", fault.page << PAGE_SHIFT);
-		return;
-	}
-
-	process = hgpu_process_get_by_pasid(iv->pasid);
-	pdd = process ? hgpu_process_device(process, hdev) : NULL;
-	if (pdd) {
-		fault.gpu = pdd->index;
-		trace_hgpu_svm_fault(process->svms.pid, &fault);
-		if (queue_fault(&process->svms, &fault))
-			queue_work(hgpu_svm_wq, &process->svms.fault_work);
-		else
-			hgpu_stat_inc(hdev, gpu_faults_filtered);
-	} else {
-		hgpu_stat_inc(hdev, gpu_faults_filtered);
-	}
-	hgpu_process_put(process);
-}
-
-static bool pop_fault(struct hgpu_svms *svms, struct hgpu_svm_fault *fault)
-{
-	bool any;
-
-	spin_lock(&svms->fault_lock);
-	any = svms->fault_count;
-	if (any) {
-		*fault = svms->faults[svms->fault_head];
-		svms->fault_head = (svms->fault_head + 1) % HGPU_SVM_FAULTS;
-		svms->fault_count--;
-	}
-	spin_unlock(&svms->fault_lock);
-	return any;
-}
-
-/* ---- accesses that are wrong ---- */
-
-static struct hgpu_svm_denial *find_denial(struct hgpu_svms *svms,
-					   const struct hgpu_svm_fault *fault)
-{
-	unsigned int i;
-
-	for (i = 0; i < HGPU_SVM_DENIALS; i++)
-		if (svms->denials[i].page == fault->page &&
-		    svms->denials[i].gpu == fault->gpu)
-			return &svms->denials[i];
-	return NULL;
-}
-
-static void drop_denial(struct hgpu_svms *svms, struct hgpu_svm_denial *denial)
-{
-	if (denial->page == U64_MAX)
-		return;
-	if (denial->poisoned)
-		hgpu_svm_unpoison(svms, denial->gpu, denial->page);
-	denial->page = U64_MAX;
-	denial->poisoned = false;
-}
-
-static void deny(struct hgpu_svms *svms, const struct hgpu_svm_fault *fault,
-		 int why)
-{
-	struct hgpu_device *hdev = svms->gpus[fault->gpu].hdev;
-	struct hgpu_svm_denial *denial = find_denial(svms, fault);
-
-	if (!denial) {
-		denial = &svms->denials[svms->denial_next];
-		svms->denial_next = (svms->denial_next + 1) % HGPU_SVM_DENIALS;
-		drop_denial(svms, denial);
-		denial->page = fault->page;
-		denial->gpu = fault->gpu;
-		denial->since = hgpu_gpu_timestamp(hdev);
-		hgpu_svm_replay(svms, fault->gpu);
-		return;
-	}
-	if (denial->poisoned || !reported_since(fault, denial->since))
-		return;
-
-	trace_hgpu_svm_deny(svms->pid, fault, why);
-	dev_notice_ratelimited(hdev->drm.dev,
-			       "pid %d: GPU %s of %#llx denied (%d)\n",
-			       svms->pid,
-			       fault->flags & HGPU_SVM_FAULT_WRITE ?
-			       "write" : "read",
-			       fault->page << PAGE_SHIFT, why);
-	hgpu_stat_inc(hdev, gpu_faults_failed);
-	if (!hgpu_svm_poison(svms, fault->gpu, fault->page))
-		denial->poisoned = true;
-}
-
 /* The queue has halted. The page may be mapped, and used, by others later. */
 static void handle_noretry(struct hgpu_svms *svms,
 			   const struct hgpu_svm_fault *fault)
 {
-	struct hgpu_svm_denial *denial;
 	struct hgpu_device *hdev;
 
 	mutex_lock(&svms->lock);
@@ -190,14 +29,10 @@ static void handle_noretry(struct hgpu_svms *svms,
 				       fault->flags & HGPU_SVM_FAULT_WRITE ?
 				       "write" : "read",
 				       fault->page << PAGE_SHIFT);
-		denial = find_denial(svms, fault);
-		if (denial)
-			drop_denial(svms, denial);
+		hgpu_svm_allow(svms, fault);
 	}
 	mutex_unlock(&svms->lock);
 }
-
-/* ---- accesses that are right ---- */
 
 /* Is there nothing to do any more? */
 static bool is_resolved(struct hgpu_svms *svms,
@@ -206,8 +41,7 @@ static bool is_resolved(struct hgpu_svms *svms,
 	u64 need = HGPU_PTE_VALID | HGPU_PTE_READABLE;
 	u64 pte;
 
-	/* An access that is still parked has been reported again since. */
-	if (!reported_since(fault, svms->gpus[fault->gpu].replayed))
+	if (hgpu_svm_is_stale(svms, fault))
 		return true;
 
 	/* A neighbour's fault has brought this page, too. */
@@ -371,6 +205,21 @@ static int resolve(struct resolution *r)
 	return 0;
 }
 
+/*
+ * The VMA allows the access, yet the page cannot be had. hmm_range_fault() has
+ * one error for all reasons: is there no such page (the file ends before it,
+ * it cannot be read back), or no memory, or no DMA address at the moment?
+ */
+static int why_absent(const struct resolution *r)
+{
+	unsigned int flags = r->fault->flags & HGPU_SVM_FAULT_WRITE ?
+			     FAULT_FLAG_WRITE : 0;
+	int err = fixup_user_fault(r->svms->mm, r->fault->page << PAGE_SHIFT,
+				   flags, NULL);
+
+	return err ?: -EAGAIN;
+}
+
 static int handle_in_range(struct hgpu_svms *svms,
 			   const struct hgpu_svm_fault *fault,
 			   struct hgpu_svm_range *range)
@@ -381,6 +230,7 @@ static int handle_in_range(struct hgpu_svms *svms,
 		.range = range,
 		.vma = vma_lookup(svms->mm, fault->page << PAGE_SHIFT),
 	};
+	int err;
 
 	if (!r.vma)
 		return -EFAULT;
@@ -393,7 +243,8 @@ static int handle_in_range(struct hgpu_svms *svms,
 	r.where = best_place(svms, &range->attrs, fault->gpu);
 	if (r.where == NOWHERE)
 		return -EACCES;
-	return resolve(&r);
+	err = resolve(&r);
+	return err == -EFAULT ? why_absent(&r) : err;
 }
 
 static struct hgpu_svm_range *find_range(struct hgpu_svms *svms, u64 page)
@@ -434,10 +285,33 @@ static struct hgpu_svm_range *make_range(struct hgpu_svms *svms, u64 page)
 	return range;
 }
 
+static void conclude(struct hgpu_svms *svms, const struct hgpu_svm_fault *fault,
+		     int err)
+{
+	struct hgpu_device *hdev = svms->gpus[fault->gpu].hdev;
+
+	switch (err) {
+	case 0:
+		hgpu_svm_allow(svms, fault);
+		break;
+	case -EFAULT:
+	case -EPERM:
+	case -EACCES:
+	case -EADDRINUSE:
+		hgpu_svm_deny(svms, fault, err);
+		break;
+	default:
+		/* The device will report it again. */
+		hgpu_stat_inc(hdev, gpu_faults_failed);
+		drm_err_ratelimited(&hdev->drm,
+				    "pid %d: GPU fault at %#llx put off (%d)\n",
+				    svms->pid, fault->page << PAGE_SHIFT, err);
+	}
+}
+
 static void handle_retry(struct hgpu_svms *svms,
 			 const struct hgpu_svm_fault *fault)
 {
-	struct hgpu_svm_denial *denial;
 	struct hgpu_svm_range *range;
 	struct hgpu_device *hdev;
 	int err;
@@ -465,29 +339,25 @@ static void handle_retry(struct hgpu_svms *svms,
 			      handle_in_range(svms, fault, range);
 	trace_hgpu_svm_fault_done(svms->pid, fault, err);
 
-	switch (err) {
-	case 0:
-		denial = find_denial(svms, fault);
-		if (denial)
-			drop_denial(svms, denial);
-		break;
-	case -EFAULT:
-	case -EPERM:
-	case -EACCES:
-	case -EADDRINUSE:
-		deny(svms, fault, err);
-		break;
-	default:
-		/* The device will report it again. */
-		hgpu_stat_inc(hdev, gpu_faults_failed);
-		drm_err_ratelimited(&hdev->drm,
-				    "pid %d: GPU fault at %#llx put off (%d)\n",
-				    svms->pid, fault->page << PAGE_SHIFT, err);
-	}
+	conclude(svms, fault, err);
 
 out_unlock:
 	mutex_unlock(&svms->lock);
 	mmap_read_unlock(svms->mm);
+}
+
+/* One report. False: there was none. */
+static bool handle_next(struct hgpu_svms *svms)
+{
+	struct hgpu_svm_fault fault;
+
+	if (!hgpu_svm_fault_pop(svms, &fault))
+		return false;
+	if (fault.flags & HGPU_SVM_FAULT_NORETRY)
+		handle_noretry(svms, &fault);
+	else
+		handle_retry(svms, &fault);
+	return true;
 }
 
 /**
@@ -498,18 +368,17 @@ void hgpu_svm_fault_work(struct work_struct *work)
 {
 	struct hgpu_svms *svms = container_of(work, struct hgpu_svms,
 					      fault_work);
-	struct hgpu_svm_fault fault;
+	bool more = true;
 
-	/* An exiting process has no queue that could wait. */
-	if (READ_ONCE(svms->dead) || !mmget_not_zero(svms->mm))
-		return;
-	while (pop_fault(svms, &fault)) {
-		if (fault.flags & HGPU_SVM_FAULT_NORETRY)
-			handle_noretry(svms, &fault);
-		else
-			handle_retry(svms, &fault);
+	/*
+	 * An exiting process has no queue that could wait. The reference is for
+	 * one report: queues that always have another one would keep a killed
+	 * process, and so themselves, alive.
+	 */
+	while (more && !READ_ONCE(svms->dead) && mmget_not_zero(svms->mm)) {
+		more = handle_next(svms);
+		/* exit_mmap() would wait for this very work item. */
+		mmput_async(svms->mm);
 		cond_resched();
 	}
-	/* exit_mmap() would wait for this very work item. */
-	mmput_async(svms->mm);
 }

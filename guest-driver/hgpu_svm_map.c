@@ -9,6 +9,7 @@
 #include <linux/hmm.h>
 #include <linux/kfd_ioctl.h>
 #include <linux/rmap.h>
+#include <linux/sched/signal.h>
 
 #include "hgpu_svm_priv.h"
 #include "hgpu_svm_trace.h"
@@ -45,58 +46,78 @@ struct map_block {
 	struct hgpu_svm_mapped *mapped;
 };
 
+/* Pages of a block, by their place in it */
+struct window {
+	u32 start;
+	u32 end;	/* exclusive */
+};
+
 /*
- * What to ask hmm_range_fault() for a page.
+ * What to make present.
  *
  * Anonymous memory is made present by the granule. Of a file only some pages
  * around the one that was touched are, since making a page of a file writable
  * makes it dirty; of the others what is there is taken as it is.
  */
-static unsigned long page_request(const struct map_block *b, u64 page)
+static struct window wanted(const struct map_block *b)
 {
-	unsigned long request = HMM_PFN_REQ_FAULT;
+	u64 page = b->mapped->page, from = page, to = page + 1;
+	u64 after = b->first + b->n;
 
-	if (!(b->flags & HGPU_SVM_MAP_FAULT))
-		return 0;
-	if (b->flags & HGPU_SVM_MAP_WRITE)
-		request |= HMM_PFN_REQ_WRITE;
-
-	if (page == b->mapped->page)
-		return request;
-	if (b->narrow)
-		return 0;
-	if (vma_is_anonymous(b->vma) || b->mapped->page == U64_MAX)
-		return request;
-	if (page / HGPU_SVM_FILE_WINDOW ==
-	    b->mapped->page / HGPU_SVM_FILE_WINDOW)
-		return request;
-	return 0;
+	if (!(b->flags & HGPU_SVM_MAP_FAULT) || (b->narrow && page == U64_MAX))
+		return (struct window) { };
+	if (!b->narrow && (page == U64_MAX || vma_is_anonymous(b->vma)))
+		return (struct window) { 0, b->n };
+	if (!b->narrow) {
+		from = ALIGN_DOWN(page, HGPU_SVM_FILE_WINDOW);
+		to = from + HGPU_SVM_FILE_WINDOW;
+	}
+	return (struct window) {
+		.start = clamp(from, b->first, after) - b->first,
+		.end = clamp(to, b->first, after) - b->first,
+	};
 }
 
-/* Look the pages up. -EBUSY: something changed, start over. */
+/* Look up the pages from @start on, up to but not including @end. */
+static int find_some(struct map_block *b, struct hmm_range *hmm, u32 start,
+		     u32 end, unsigned long request)
+{
+	if (start >= end)
+		return 0;
+	hmm->start = (b->first + start) << PAGE_SHIFT;
+	hmm->end = (b->first + end) << PAGE_SHIFT;
+	hmm->hmm_pfns = b->svms->scratch->pfns + start;
+	hmm->default_flags = request;
+	return hmm_range_fault(hmm);
+}
+
+/*
+ * Look the pages up. -EBUSY: something changed, start over.
+ *
+ * By stretches, since from the first page that it has to make present on
+ * hmm_range_fault() does the same for all that follow.
+ */
 static int find_pages(struct map_block *b, struct hmm_range *hmm)
 {
-	unsigned long *pfns = b->svms->scratch->pfns;
+	struct window w = wanted(b);
 	bool home = b->flags & HGPU_SVM_MAP_HOME;
+	unsigned long request = HMM_PFN_REQ_FAULT;
 	u64 t0;
-	u32 i;
 	int err;
 
-	for (i = 0; i < b->n; i++)
-		pfns[i] = page_request(b, b->first + i);
-
+	if (b->flags & HGPU_SVM_MAP_WRITE)
+		request |= HMM_PFN_REQ_WRITE;
 	*hmm = (struct hmm_range) {
 		.notifier = &b->range->notifier,
-		.start = b->first << PAGE_SHIFT,
-		.end = (b->first + b->n) << PAGE_SHIFT,
-		.hmm_pfns = pfns,
-		.pfn_flags_mask = HMM_PFN_REQ_FAULT | HMM_PFN_REQ_WRITE,
 		.dev_private_owner = home ? NULL : b->hdev,
 	};
 	hmm->notifier_seq = mmu_interval_read_begin(hmm->notifier);
+	memset(b->svms->scratch->pfns, 0, b->n * sizeof(unsigned long));
 
 	t0 = local_clock();
-	err = hmm_range_fault(hmm);
+	err = find_some(b, hmm, 0, w.start, 0) ?:
+	      find_some(b, hmm, w.start, w.end, request) ?:
+	      find_some(b, hmm, w.end, b->n, 0);
 	hgpu_stat_add(b->hdev, migrate_core_mm_ns, local_clock() - t0);
 
 	/* A neighbour cannot be had (the file ends there): do without. */
@@ -123,6 +144,20 @@ static u64 pfn_flags(const struct map_block *b, unsigned long pfn)
 	return flags;
 }
 
+/* DMA-map the pages that have no entry yet. */
+static void map_fresh(struct map_block *b)
+{
+	struct hgpu_svm_scratch *s = b->svms->scratch;
+	u64 t0 = local_clock();
+	u32 i;
+
+	for_each_set_bit(i, s->fresh, b->n)
+		s->ptes[i] = hgpu_svm_make_system_pte(b->hdev,
+						      hmm_pfn_to_page(s->pfns[i]),
+						      s->ptes[i]);
+	hgpu_stat_add(b->hdev, migrate_core_mm_ns, local_clock() - t0);
+}
+
 /*
  * Entries for what was found. A system page that is mapped as it should be
  * keeps its entry: were it another page by now, mmu_interval_read_retry()
@@ -132,8 +167,8 @@ static void make_ptes(struct map_block *b)
 {
 	const u64 mask = HGPU_PTE_RW | HGPU_PTE_EXECUTABLE;
 	struct hgpu_svm_scratch *s = b->svms->scratch;
-	u64 t0 = local_clock(), flags;
 	struct page *page;
+	u64 flags;
 	u32 i;
 
 	mutex_lock(&b->svms->notifier_lock);
@@ -156,12 +191,11 @@ static void make_ptes(struct map_block *b)
 									 page),
 						   flags);
 		} else if (!is_device_private_page(page)) {
-			s->ptes[i] = hgpu_svm_make_system_pte(b->hdev, page,
-							      flags);
+			s->ptes[i] = flags;
 			__set_bit(i, s->fresh);
 		}
 	}
-	hgpu_stat_add(b->hdev, migrate_core_mm_ns, local_clock() - t0);
+	map_fresh(b);
 }
 
 /*
@@ -234,7 +268,9 @@ static int map_block_once(struct map_block *b, unsigned int gpu)
 {
 	struct hgpu_svms *svms = b->svms;
 	struct hgpu_svm_scratch *s = svms->scratch;
+	bool fault = b->flags & HGPU_SVM_MAP_FAULT;
 	struct hmm_range hmm;
+	u64 when;
 	int err;
 
 	err = find_pages(b, &hmm);
@@ -251,10 +287,13 @@ static int map_block_once(struct map_block *b, unsigned int gpu)
 	} else {
 		note_mapped(b);
 		dirty_pages_locked(b);
+		when = fault ? hgpu_gpu_timestamp(b->hdev) : 0;
 		hgpu_svm_write_ptes_locked(svms, gpu, b->first, b->n, s->ptes,
-					   b->flags & HGPU_SVM_MAP_FAULT ?
-					   HGPU_FLUSH_ALWAYS :
-					   HGPU_FLUSH_IF_CHANGED);
+					   fault ? HGPU_FLUSH_ALWAYS :
+						   HGPU_FLUSH_IF_CHANGED);
+		if (fault)
+			hgpu_svm_note_resolved(svms, gpu, b->first, b->n,
+					       s->ptes, when);
 	}
 	mutex_unlock(&svms->notifier_lock);
 
@@ -345,6 +384,8 @@ int hgpu_svm_map(struct hgpu_svms *svms, struct hgpu_svm_range *range,
 		b.n = min(HGPU_GRANULE_PAGES - (first % HGPU_GRANULE_PAGES),
 			  last - first + 1);
 		err = map_block(&b, gpu);
+		if (fatal_signal_pending(current))
+			break;
 		cond_resched();
 	}
 	hgpu_stat_add(b.hdev, migrate_ns, local_clock() - t0);

@@ -15,6 +15,7 @@
 #include <drm/drm_print.h>
 #include <linux/pagemap.h>
 #include <linux/rmap.h>
+#include <linux/sched/rt.h>
 
 #include "hgpu_svm_priv.h"
 #include "hgpu_svm_trace.h"
@@ -59,8 +60,8 @@ static int setup(struct hgpu_migration *m, struct vm_area_struct *vma,
 	return err;
 }
 
-/* Put back what was collected; @dst has been dropped. */
-static void abandon(struct hgpu_migration *m)
+/* Map what has been moved; put back what has no, or an unused, @dst. */
+static void finalize(struct hgpu_migration *m)
 {
 	u64 t0 = local_clock();
 
@@ -77,19 +78,20 @@ static long finish(struct hgpu_migration *m)
 	int err;
 
 	err = hgpu_copy_wait(m);
-	t0 = local_clock();
-	if (err)
+	if (err) {
 		hgpu_copy_drop_dst(m);
-	else
+	} else {
+		t0 = local_clock();
 		migrate_vma_pages(&m->vma);
+		m->core_ns += local_clock() - t0;
+	}
 	for (i = 0; i < m->npages; i++) {
 		if (!m->dst[i])
 			continue;
 		offered++;
 		moved += !!(m->src[i] & MIGRATE_PFN_MIGRATE);
 	}
-	migrate_vma_finalize(&m->vma);
-	m->core_ns += local_clock() - t0;
+	finalize(m);
 
 	hgpu_stat_add(m->hdev, pages_not_migrated, offered - moved);
 	if (m->dir == DMA_TO_DEVICE)
@@ -119,12 +121,15 @@ static bool can_leave_ram(struct page *page)
 	       !folio_test_ksm(folio);
 }
 
-/* Choose a place in the chunk for everything that can move. */
-static u32 choose_vram(struct hgpu_migration *m, struct hgpu_svm_chunk *chunk)
+/*
+ * Choose a place in the chunk for everything that can move. -EAGAIN: pages
+ * that have moved on (by mremap(), to a child) still have all those places.
+ */
+static long choose_vram(struct hgpu_migration *m, struct hgpu_svm_chunk *chunk)
 {
 	unsigned long va = m->vma.start >> PAGE_SHIFT;
 	struct page *page;
-	u32 i, chosen = 0;
+	u32 i, chosen = 0, taken = 0;
 
 	for (i = 0; i < m->npages; i++) {
 		m->dst[i] = 0;
@@ -132,12 +137,16 @@ static u32 choose_vram(struct hgpu_migration *m, struct hgpu_svm_chunk *chunk)
 		    !can_leave_ram(migrate_pfn_to_page(m->src[i])))
 			continue;
 		page = hgpu_chunk_take_page(chunk, va + i - chunk->va);
-		if (!page)
+		if (!page) {
+			taken++;
 			continue;
+		}
 		m->dst[i] = migrate_pfn(page_to_pfn(page));
 		chosen++;
 	}
-	return chosen;
+	if (taken)
+		hgpu_chunk_hide(chunk);
+	return chosen || !taken ? chosen : -EAGAIN;
 }
 
 /* Returns the pages that are on their way; 0: none, nothing to finish. */
@@ -145,10 +154,10 @@ static long begin_to_vram(struct hgpu_migration *m, struct vm_area_struct *vma,
 			  const struct granule *g)
 {
 	unsigned int try;
-	u32 chosen;
+	long chosen;
 	int err;
 
-	err = hgpu_copy_prepare(m);
+	err = hgpu_copy_prepare(m, DMA_TO_DEVICE);
 	if (err)
 		return err;
 
@@ -163,16 +172,16 @@ static long begin_to_vram(struct hgpu_migration *m, struct vm_area_struct *vma,
 	}
 
 	chosen = choose_vram(m, g->chunk);
-	if (!chosen) {
+	if (chosen <= 0) {
 		hgpu_copy_cancel(m);
-		abandon(m);
-		return 0;
+		finalize(m);
+		return chosen;
 	}
 
-	err = hgpu_copy_submit(m, DMA_TO_DEVICE);
+	err = hgpu_copy_submit(m);
 	if (err) {
 		hgpu_copy_drop_dst(m);
-		abandon(m);
+		finalize(m);
 		return err;
 	}
 	return chosen;
@@ -238,7 +247,7 @@ static long begin_to_ram(struct hgpu_migration *m, struct vm_area_struct *vma,
 	long chosen;
 	int err;
 
-	err = hgpu_copy_prepare(m);
+	err = hgpu_copy_prepare(m, DMA_FROM_DEVICE);
 	if (err)
 		return err;
 
@@ -251,14 +260,14 @@ static long begin_to_ram(struct hgpu_migration *m, struct vm_area_struct *vma,
 	chosen = hgpu_svm_choose_ram(m, vma, fault_page);
 	if (chosen <= 0) {
 		hgpu_copy_cancel(m);
-		abandon(m);
+		finalize(m);
 		return chosen;
 	}
 
-	err = hgpu_copy_submit(m, DMA_FROM_DEVICE);
+	err = hgpu_copy_submit(m);
 	if (err) {
 		hgpu_copy_drop_dst(m);
-		abandon(m);
+		finalize(m);
 		return err;
 	}
 	return chosen;
@@ -354,6 +363,51 @@ static unsigned long granule_end(unsigned long addr, unsigned long end,
 	return min(end, ALIGN_DOWN(addr, size) + size);
 }
 
+static struct hgpu_svm_chunk *get_chunk(struct hgpu_svms *svms,
+					struct hgpu_device *hdev,
+					const struct granule *g)
+{
+	return hgpu_chunk_get(hdev, svms, g->start >> PAGE_SHIFT,
+			      (g->end - g->start) >> PAGE_SHIFT);
+}
+
+/* VRAM for up to a batch of granules: @n of them. Returns why no more. */
+static int get_batch(struct hgpu_svms *svms, struct hgpu_device *hdev,
+		     unsigned long start, unsigned long end, u32 granule_pages,
+		     struct granule *g, unsigned int *n)
+{
+	for (*n = 0; *n < HGPU_MIGRATE_BATCH && start < end; g++, ++*n) {
+		g->start = start;
+		g->end = granule_end(start, end, granule_pages);
+		g->chunk = get_chunk(svms, hdev, g);
+		if (IS_ERR(g->chunk)) {
+			if (g->chunk == ERR_PTR(-ENOSPC))
+				hgpu_stat_inc(hdev, vram_full);
+			return PTR_ERR(g->chunk);
+		}
+		start = g->end;
+	}
+	return 0;
+}
+
+/* Other chunks in place of those that turned out to be full. */
+static int get_hidden(struct hgpu_svms *svms, struct hgpu_device *hdev,
+		      struct granule *g, unsigned int n)
+{
+	struct hgpu_svm_chunk *chunk;
+
+	for (; n--; g++) {
+		if (!hgpu_chunk_hidden(g->chunk))
+			continue;
+		chunk = get_chunk(svms, hdev, g);
+		if (IS_ERR(chunk))
+			return PTR_ERR(chunk);
+		hgpu_chunk_put(g->chunk);
+		g->chunk = chunk;
+	}
+	return 0;
+}
+
 /**
  * hgpu_svm_migrate_to_vram() - move memory to VRAM
  * @svms: the process's
@@ -388,32 +442,21 @@ int hgpu_svm_migrate_to_vram(struct hgpu_svms *svms, struct hgpu_device *hdev,
 	    (vma->vm_flags & (VM_SPECIAL | VM_SHARED)))
 		return 0;
 
-	while (start < end && !err) {
+	while (start < end && !err && !fatal_signal_pending(current)) {
 		unsigned int i, n;
 
-		for (n = 0; n < HGPU_MIGRATE_BATCH && start < end; n++) {
-			g[n].start = start;
-			g[n].end = granule_end(start, end, granule_pages);
-			g[n].chunk = hgpu_chunk_get(hdev, svms,
-						    start >> PAGE_SHIFT,
-						    (g[n].end - start) >> PAGE_SHIFT);
-			if (IS_ERR(g[n].chunk)) {
-				err = PTR_ERR(g[n].chunk);
-				if (err == -ENOSPC)
-					hgpu_stat_inc(hdev, vram_full);
-				break;
-			}
-			start = g[n].end;
-		}
-		if (n) {
-			ret = run_batch(hdev, vma, g, n);
-			if (ret && !err)
-				err = ret;
-		}
+		err = get_batch(svms, hdev, start, end, granule_pages, g, &n);
+		if (!n)
+			break;
+		ret = run_batch(hdev, vma, g, n);
+		if (ret == -EAGAIN)	/* once, with chunks that are new */
+			ret = get_hidden(svms, hdev, g, n) ?:
+			      run_batch(hdev, vma, g, n);
+		if (ret && !err)
+			err = ret;
+		start = g[n - 1].end;
 		for (i = 0; i < n; i++)
 			hgpu_chunk_put(g[i].chunk);
-		if (fatal_signal_pending(current))
-			break;
 	}
 	hgpu_stat_add(hdev, migrate_ns, local_clock() - t0);
 	return err;
@@ -551,12 +594,15 @@ vm_fault_t hgpu_svm_migrate_to_ram(struct vm_fault *vmf)
 	u64 t0 = local_clock();
 	unsigned int try;
 	int ret = 0;
+	bool first;
 
 	/*
 	 * Our reference to the page would be in the way of the thread that is
-	 * bringing the granule home: go, and fault again.
+	 * bringing the granule home: go, and fault again. With a real-time
+	 * priority that might keep that thread from running.
 	 */
-	if (test_and_set_bit_lock(HGPU_CHUNK_HOMING, &chunk->flags)) {
+	first = !test_and_set_bit_lock(HGPU_CHUNK_HOMING, &chunk->flags);
+	if (!first && !rt_task(current)) {
 		cond_resched();
 		return 0;
 	}
@@ -567,7 +613,8 @@ vm_fault_t hgpu_svm_migrate_to_ram(struct vm_fault *vmf)
 	for (try = 0; try < HGPU_MIGRATE_TRIES && !ret; try++)
 		ret = bring_home(m, vmf, &g);
 	hgpu_migration_put(m);
-	clear_bit_unlock(HGPU_CHUNK_HOMING, &chunk->flags);
+	if (first)
+		clear_bit_unlock(HGPU_CHUNK_HOMING, &chunk->flags);
 
 	hgpu_stat_add(hdev, migrate_ns, local_clock() - t0);
 	if (ret >= 0)

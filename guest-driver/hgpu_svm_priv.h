@@ -91,6 +91,7 @@ struct hgpu_svm_mapped {
 int hgpu_svm_map(struct hgpu_svms *svms, struct hgpu_svm_range *range,
 		 struct vm_area_struct *vma, unsigned int gpu, u64 first,
 		 u64 last, u32 flags, struct hgpu_svm_mapped *mapped);
+
 /* PTEs (hgpu_svm_pte.c) */
 
 /**
@@ -152,6 +153,8 @@ struct hgpu_svm_chunk *hgpu_chunk_get(struct hgpu_device *hdev,
 				      const void *owner, unsigned long va,
 				      u32 npages);
 void hgpu_chunk_put(struct hgpu_svm_chunk *chunk);
+void hgpu_chunk_hide(struct hgpu_svm_chunk *chunk);
+bool hgpu_chunk_hidden(struct hgpu_svm_chunk *chunk);
 struct page *hgpu_chunk_take_page(struct hgpu_svm_chunk *chunk, u32 slot);
 
 static inline u64 hgpu_page_vram_offset(struct hgpu_device *hdev,
@@ -179,8 +182,10 @@ static inline bool hgpu_page_is_ours(struct hgpu_device *hdev,
  * @hdev: the GPU
  * @window: transfer window
  * @vma: core's arguments; src and dst are the arrays below
- * @job: made before folios are locked, consumed by hgpu_copy_submit()
- * @fence: of the copy, until hgpu_copy_wait()
+ * @job: made before folios are locked, consumed by hgpu_copy_submit(); NULL
+ *	without an engine
+ * @fence: of the copy, until hgpu_copy_wait(); NULL if there is none
+ * @err: then, why
  * @npages: entries of @src and @dst in use
  * @nsys: entries of @dma: system pages that take part
  * @nents: entries of @sg, 0 when unmapped
@@ -199,6 +204,7 @@ struct hgpu_migration {
 	struct migrate_vma vma;
 	struct hgpu_sdma_job *job;
 	struct dma_fence *fence;
+	int err;
 	u32 npages;
 	u32 nsys;
 	u32 nents;
@@ -221,8 +227,8 @@ void hgpu_migration_put_try(struct hgpu_migration *m);
 void hgpu_migration_prime(void);
 void hgpu_migration_unprime(void);
 
-int hgpu_copy_prepare(struct hgpu_migration *m);
-int hgpu_copy_submit(struct hgpu_migration *m, enum dma_data_direction dir);
+int hgpu_copy_prepare(struct hgpu_migration *m, enum dma_data_direction dir);
+int hgpu_copy_submit(struct hgpu_migration *m);
 int hgpu_copy_wait(struct hgpu_migration *m);
 void hgpu_copy_cancel(struct hgpu_migration *m);
 void hgpu_copy_drop_dst(struct hgpu_migration *m);
@@ -240,6 +246,24 @@ int hgpu_svm_migrate_home(struct hgpu_device *hdev, struct vm_area_struct *vma,
 long hgpu_svm_choose_ram(struct hgpu_migration *m, struct vm_area_struct *vma,
 			 struct page *fault_page);
 vm_fault_t hgpu_svm_migrate_to_ram(struct vm_fault *vmf);
+
+/* Reports of faults (hgpu_svm_report.c) */
+
+bool hgpu_svm_reported_since(const struct hgpu_svm_fault *fault, u64 clock);
+bool hgpu_svm_fault_pop(struct hgpu_svms *svms, struct hgpu_svm_fault *fault);
+void hgpu_svm_note_resolved(struct hgpu_svms *svms, unsigned int gpu, u64 first,
+			    u32 n, const u64 *ptes, u64 when);
+bool hgpu_svm_is_stale(struct hgpu_svms *svms,
+		       const struct hgpu_svm_fault *fault);
+void hgpu_svm_forget_resolved(struct hgpu_svms *svms, unsigned int gpu);
+
+/* Accesses that must fail (hgpu_svm_deny.c) */
+
+void hgpu_svm_denials_init(struct hgpu_svms *svms);
+void hgpu_svm_deny(struct hgpu_svms *svms, const struct hgpu_svm_fault *fault,
+		   int why);
+void hgpu_svm_allow(struct hgpu_svms *svms, const struct hgpu_svm_fault *fault);
+void hgpu_svm_allow_pages(struct hgpu_svms *svms, u8 gpus, u64 first, u64 last);
 
 /* Faults (hgpu_svm_fault.c) */
 

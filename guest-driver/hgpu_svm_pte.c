@@ -228,8 +228,6 @@ void hgpu_svm_write_ptes_locked(struct hgpu_svms *svms, unsigned int gpu,
 	if (!is_huge(ptes, first, n) ||
 	    !hgpu_vm_set_huge(vm, first, hgpu_pde_huge(ptes[0])))
 		flush |= hgpu_vm_set(vm, first, n, ptes) != 0;
-	if (when == HGPU_FLUSH_ALWAYS)
-		svms->gpus[gpu].replayed = hgpu_gpu_timestamp(vm->hdev);
 	if (flush)
 		hgpu_vm_flush_tlb(vm);
 	for (i = 0; i < n; i++)
@@ -248,11 +246,8 @@ void hgpu_svm_write_ptes_locked(struct hgpu_svms *svms, unsigned int gpu,
 void hgpu_svm_replay(struct hgpu_svms *svms, unsigned int gpu)
 {
 	mutex_lock(&svms->notifier_lock);
-	if (svms->gpus[gpu].vm) {
-		svms->gpus[gpu].replayed =
-			hgpu_gpu_timestamp(svms->gpus[gpu].hdev);
+	if (svms->gpus[gpu].vm)
 		hgpu_vm_flush_tlb(svms->gpus[gpu].vm);
-	}
 	mutex_unlock(&svms->notifier_lock);
 }
 

@@ -170,7 +170,7 @@ static struct hgpu_svm_range *range_new(struct hgpu_svms *svms,
 
 	assert_write_locked(svms);
 
-	range = kzalloc(sizeof(*range), GFP_KERNEL);
+	range = kzalloc(sizeof(*range), GFP_KERNEL_ACCOUNT);
 	if (!range)
 		return ERR_PTR(-ENOMEM);
 
@@ -188,6 +188,7 @@ static struct hgpu_svm_range *range_new(struct hgpu_svms *svms,
 		kfree(range);
 		return ERR_PTR(err);
 	}
+	hgpu_svm_allow_pages(svms, U8_MAX, span->first, span->last);
 	trace_hgpu_svm_range_new(svms->pid, span->first, span->last);
 	return range;
 }
@@ -257,6 +258,7 @@ int hgpu_svm_replace_locked(struct hgpu_svms *svms, u64 first, u64 last,
 			goto err_free_fresh;
 		}
 		fresh[i] = range;
+		cond_resched();
 	}
 
 	/* Nothing fails from here on. */

@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Reports of GPU faults: from the interrupt thread to the work item, and
+ * which of them are of yesterday.
+ *
+ * A parked access is reported again and again. So one report may be read when
+ * the access has long gone through, even when the CPU has fetched the page
+ * back since: acting on it would move memory that nobody waits for. Mapping a
+ * block replays what is parked, therefore a report that is older than the last
+ * mapping of its very page says nothing. It says so of no other page: the
+ * device does not report those anew for our sake (SPEC 5).
+ */
+#include <drm/drm_print.h>
+
+#include "hgpu_process.h"
+#include "hgpu_svm_priv.h"
+#include "hgpu_svm_trace.h"
+
+/**
+ * hgpu_svm_reported_since() - compare a report with a moment
+ * @fault: the report
+ * @clock: hgpu_gpu_timestamp() of the moment
+ *
+ * Context: any.
+ * Return: true if the report was made then or later.
+ */
+bool hgpu_svm_reported_since(const struct hgpu_svm_fault *fault, u64 clock)
+{
+	/* Reports carry the low 48 bits of the clock. Shifted, both wrap alike. */
+	return (s64)((fault->timestamp - clock) << 16) >= 0;
+}
+
+/* ---- from the interrupt ring ---- */
+
+static struct hgpu_svm_fault decode(const struct hgpu_iv *iv)
+{
+	struct hgpu_svm_fault fault = {
+		.timestamp = iv->timestamp,
+		.page = iv->src_data[0] |
+			(u64)FIELD_GET(HGPU_IH_FAULT_DATA1__ADDR_HI,
+				       iv->src_data[1]) << 32,
+	};
+
+	if (iv->src_data[1] & HGPU_IH_FAULT_DATA1__WRITE)
+		fault.flags |= HGPU_SVM_FAULT_WRITE;
+	if (!(iv->src_data[1] & HGPU_IH_FAULT_DATA1__RETRY))
+		fault.flags |= HGPU_SVM_FAULT_NORETRY;
+	return fault;
+}
+
+/* Queue it unless it is there already, or there is no room. */
+static bool queue_fault(struct hgpu_svms *svms,
+			const struct hgpu_svm_fault *fault)
+{
+	bool queued = false;
+	u32 i;
+
+	spin_lock(&svms->fault_lock);
+	for (i = 0; i < svms->fault_count; i++) {
+		struct hgpu_svm_fault *f =
+			&svms->faults[(svms->fault_head + i) % HGPU_SVM_FAULTS];
+
+		if (f->page == fault->page && f->gpu == fault->gpu &&
+		    f->flags == fault->flags) {
+			f->timestamp = fault->timestamp;
+			goto out_unlock;
+		}
+	}
+	if (svms->fault_count < HGPU_SVM_FAULTS) {
+		i = (svms->fault_head + svms->fault_count) % HGPU_SVM_FAULTS;
+		svms->faults[i] = *fault;
+		svms->fault_count++;
+		queued = true;
+	}
+out_unlock:
+	spin_unlock(&svms->fault_lock);
+	return queued;
+}
+
+void hgpu_svm_fault_enqueue(struct hgpu_device *hdev, const struct hgpu_iv *iv,
+			    void *data)
+{
+	struct hgpu_svm_fault fault = decode(iv);
+	struct hgpu_process_device *pdd;
+	struct hgpu_process *process;
+
+	if (!iv->vmid) {
+		drm_err_ratelimited(&hdev->drm,
+				    "kernel SDMA ring: %s fault at %#llx\n",
+				    fault.flags & HGPU_SVM_FAULT_WRITE ?
+				    "write" : "read", fault.page << PAGE_SHIFT);
+		return;
+	}
+
+	process = hgpu_process_get_by_pasid(iv->pasid);
+	pdd = process ? hgpu_process_device(process, hdev) : NULL;
+	if (pdd) {
+		fault.gpu = pdd->index;
+		trace_hgpu_svm_fault(process->svms.pid, &fault);
+		if (queue_fault(&process->svms, &fault))
+			queue_work(hgpu_svm_wq, &process->svms.fault_work);
+		else
+			hgpu_stat_inc(hdev, gpu_faults_filtered);
+	} else {
+		hgpu_stat_inc(hdev, gpu_faults_filtered);
+	}
+	hgpu_process_put(process);
+}
+
+/**
+ * hgpu_svm_fault_pop() - take the oldest report
+ * @svms: the process's
+ * @fault: the report
+ *
+ * Context: process context.
+ * Return: false if there is none.
+ */
+bool hgpu_svm_fault_pop(struct hgpu_svms *svms, struct hgpu_svm_fault *fault)
+{
+	bool any;
+
+	spin_lock(&svms->fault_lock);
+	any = svms->fault_count;
+	if (any) {
+		*fault = svms->faults[svms->fault_head];
+		svms->fault_head = (svms->fault_head + 1) % HGPU_SVM_FAULTS;
+		svms->fault_count--;
+	}
+	spin_unlock(&svms->fault_lock);
+	return any;
+}
+
+/* ---- what has been resolved ---- */
+
+static struct hgpu_svm_resolved *find_resolved(struct hgpu_svms *svms,
+					       unsigned int gpu, u64 block)
+{
+	unsigned int i;
+
+	for (i = 0; i < HGPU_SVM_RESOLVED; i++)
+		if (svms->resolved[i].gpu == gpu &&
+		    svms->resolved[i].block == block)
+			return &svms->resolved[i];
+	return NULL;
+}
+
+/* An entry for the block: its own, or in place of the oldest. */
+static struct hgpu_svm_resolved *get_resolved(struct hgpu_svms *svms,
+					      unsigned int gpu, u64 block)
+{
+	struct hgpu_svm_resolved *r = find_resolved(svms, gpu, block);
+
+	if (!r) {
+		r = &svms->resolved[svms->resolved_next];
+		svms->resolved_next = (svms->resolved_next + 1) %
+				      HGPU_SVM_RESOLVED;
+	}
+	return r;
+}
+
+/**
+ * hgpu_svm_note_resolved() - pages were mapped, parked accesses replayed
+ * @svms: the process's
+ * @gpu: index of the GPU
+ * @first: first page
+ * @n: how many, within one aligned HGPU_GRANULE_PAGES
+ * @ptes: the entries, as written
+ * @when: hgpu_gpu_timestamp() before they were
+ *
+ * Context: process context; &hgpu_svms.lock is held.
+ */
+void hgpu_svm_note_resolved(struct hgpu_svms *svms, unsigned int gpu, u64 first,
+			    u32 n, const u64 *ptes, u64 when)
+{
+	u32 i, start = first % HGPU_GRANULE_PAGES;
+	struct hgpu_svm_resolved *r = get_resolved(svms, gpu, first - start);
+
+	lockdep_assert_held(&svms->lock);
+
+	r->gpu = gpu;
+	r->block = first - start;
+	r->when = when;
+	bitmap_zero(r->readable, HGPU_GRANULE_PAGES);
+	bitmap_zero(r->writeable, HGPU_GRANULE_PAGES);
+	for (i = 0; i < n; i++) {
+		if (!(ptes[i] & HGPU_PTE_VALID))
+			continue;
+		__set_bit(start + i, r->readable);
+		if (ptes[i] & HGPU_PTE_WRITEABLE)
+			__set_bit(start + i, r->writeable);
+	}
+}
+
+/**
+ * hgpu_svm_is_stale() - has what a report tells of gone through since?
+ * @svms: the process's
+ * @fault: the report
+ *
+ * Context: process context; &hgpu_svms.lock is held.
+ * Return: true if the access has been replayed on a page that was mapped for it.
+ */
+bool hgpu_svm_is_stale(struct hgpu_svms *svms, const struct hgpu_svm_fault *fault)
+{
+	u32 i = fault->page % HGPU_GRANULE_PAGES;
+	struct hgpu_svm_resolved *r = find_resolved(svms, fault->gpu,
+						    fault->page - i);
+
+	lockdep_assert_held(&svms->lock);
+
+	if (!r || hgpu_svm_reported_since(fault, r->when))
+		return false;
+	return test_bit(i, fault->flags & HGPU_SVM_FAULT_WRITE ? r->writeable :
+								 r->readable);
+}
+
+/**
+ * hgpu_svm_forget_resolved() - a GPU leaves the process
+ * @svms: the process's
+ * @gpu: its index
+ *
+ * Context: process context; &hgpu_svms.lock is held.
+ */
+void hgpu_svm_forget_resolved(struct hgpu_svms *svms, unsigned int gpu)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&svms->lock);
+	for (i = 0; i < HGPU_SVM_RESOLVED; i++)
+		if (svms->resolved[i].gpu == gpu)
+			svms->resolved[i].block = U64_MAX;
+}
