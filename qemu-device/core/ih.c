@@ -86,28 +86,41 @@ static void ih_drop(HgpuGpu *gpu, const HgpuIhEvent *event)
     hgpu_trace(gpu, IH_DROP, event->client, event->source);
 }
 
-/* Room for one more? With WPTR_OVERFLOW_ENABLE there always is (SPEC 6.1). */
-static bool ih_make_room(HgpuGpu *gpu, uint32_t bytes)
+/* Where WPTR is after one more entry. */
+static uint32_t ih_next_wptr(const HgpuIh *ih)
+{
+    return hgpu_ring_wrap(ih->wptr & HGPU_IH_RB_WPTR__OFFSET, IH_ENTRY_BYTES,
+                          hgpu_ih_ring_bytes(ih->rb_cntl));
+}
+
+static bool ih_full(const HgpuIh *ih)
+{
+    return ih_next_wptr(ih) == ih->rptr;
+}
+
+/* With WPTR_OVERFLOW_ENABLE there is always room for one more (SPEC 6.1). */
+static bool ih_has_room(const HgpuIh *ih)
+{
+    return !ih_full(ih) ||
+           (ih->rb_cntl & HGPU_IH_RB_CNTL__WPTR_OVERFLOW_ENABLE);
+}
+
+/* An entry has been written: only now one may have been overwritten. */
+static void ih_advance(HgpuGpu *gpu)
 {
     HgpuIh *ih = &gpu->s.ih;
-    uint32_t wptr = ih->wptr & HGPU_IH_RB_WPTR__OFFSET;
-    bool full = hgpu_ring_wrap(wptr, IH_ENTRY_BYTES, bytes) == ih->rptr;
 
-    if (!full) {
-        return true;
+    if (ih_full(ih)) {
+        hgpu_trace(gpu, IH_OVERFLOW, ih->rptr,
+                   ih->wptr & HGPU_IH_RB_WPTR__OFFSET);
+        ih->wptr |= HGPU_IH_RB_WPTR__RB_OVERFLOW;
     }
-    if (!(ih->rb_cntl & HGPU_IH_RB_CNTL__WPTR_OVERFLOW_ENABLE)) {
-        return false;
-    }
-    ih->wptr |= HGPU_IH_RB_WPTR__RB_OVERFLOW;
-    hgpu_trace(gpu, IH_OVERFLOW, ih->rptr, wptr);
-    return true;
+    ih->wptr = (ih->wptr & HGPU_IH_RB_WPTR__RB_OVERFLOW) | ih_next_wptr(ih);
 }
 
 void hgpu_ih_post(HgpuGpu *gpu, const HgpuIhEvent *event)
 {
     HgpuIh *ih = &gpu->s.ih;
-    uint32_t bytes = hgpu_ih_ring_bytes(ih->rb_cntl);
     uint32_t wptr = ih->wptr & HGPU_IH_RB_WPTR__OFFSET;
     struct hgpu_ih_entry entry;
 
@@ -116,13 +129,12 @@ void hgpu_ih_post(HgpuGpu *gpu, const HgpuIhEvent *event)
         return;
     }
     ih_encode(gpu, event, &entry);
-    if (!ih_make_room(gpu, bytes) ||
+    if (!ih_has_room(ih) ||
         !ih_write(gpu, ih->rb_base + wptr, &entry, sizeof(entry))) {
         ih_drop(gpu, event);
         return;
     }
-    wptr = hgpu_ring_wrap(wptr, IH_ENTRY_BYTES, bytes);
-    ih->wptr = (ih->wptr & HGPU_IH_RB_WPTR__RB_OVERFLOW) | wptr;
+    ih_advance(gpu);
     hgpu_trace(gpu, IH_ENTRY, event->client, event->source, event->ring,
                event->vmid, gpu->s.vmid_lut[event->vmid], ih->wptr);
     ih_write_back_wptr(gpu);

@@ -244,6 +244,31 @@ static void overflow_flag_stays_until_cleared(void)
     rig_free(rig);
 }
 
+/* What was not written has overwritten nothing: there is nothing to say. */
+static void overflow_that_cannot_be_written_is_a_drop(void)
+{
+    Rig *rig = rig_new();
+
+    rig_setup_ih(rig, SMALL | OVERFLOW);
+    for (uint32_t i = 0; i < 7; i++) {
+        post(rig, i);
+    }
+    rig->fail_from = RIG_IH_RING + 7 * 32;
+    rig->fail_to = RIG_IH_RING + 8 * 32;
+    post(rig, 7);
+    g_assert_cmphex(wptr(rig), ==, 7 * 32);
+    g_assert_cmphex(rig_ram32(rig, RIG_IH_WPTR), ==, 7 * 32);
+    g_assert_cmpuint(rig_rd(rig, HGPU_IH_RB_DROPPED), ==, 1);
+    g_assert_cmpuint(rig->traced[HGPU_TRACE_IH_OVERFLOW], ==, 0);
+    rig->fail_to = 0;
+    post(rig, 8);
+    g_assert_cmphex(wptr(rig), ==, HGPU_IH_RB_WPTR__RB_OVERFLOW);
+    g_assert_cmphex(rig_ram32(rig, RIG_IH_WPTR), ==,
+                    HGPU_IH_RB_WPTR__RB_OVERFLOW);
+    g_assert_cmpuint(rig->traced[HGPU_TRACE_IH_OVERFLOW], ==, 1);
+    rig_free(rig);
+}
+
 static void ring_in_gpu_space_goes_through_gart(void)
 {
     Rig *rig = rig_new();
@@ -379,6 +404,7 @@ int main(int argc, char **argv)
     TEST(full_ring_drops_the_new_entry);
     TEST(overflow_overwrites_and_says_so);
     TEST(overflow_flag_stays_until_cleared);
+    TEST(overflow_that_cannot_be_written_is_a_drop);
     TEST(ring_in_gpu_space_goes_through_gart);
     TEST(unreachable_ring_counts_drops);
     TEST(enable_clears_the_pointers);
