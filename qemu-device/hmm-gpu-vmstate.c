@@ -77,6 +77,7 @@ static const VMStateDescription vmstate_hgpu_sdma_ctx = {
         VMSTATE_UINT64(rb_rptr, HgpuSdmaCtx),
         VMSTATE_UINT64(rb_wptr, HgpuSdmaCtx),
         VMSTATE_UINT32(rb_wptr_lo, HgpuSdmaCtx),
+        VMSTATE_UINT32(wptr_refused, HgpuSdmaCtx),
         VMSTATE_UINT64(rb_rptr_addr, HgpuSdmaCtx),
         VMSTATE_UINT32(ib_cntl, HgpuSdmaCtx),
         VMSTATE_UINT32(ib_offset, HgpuSdmaCtx),

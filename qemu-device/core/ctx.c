@@ -58,6 +58,7 @@ void hgpu_ctx_drop_work(HgpuSdmaCtx *ctx)
     ctx->retries = 0;
     ctx->skip = 0;
     ctx->exception = HGPU_SDMA_EXCEPTION_NONE;
+    ctx->wptr_refused = 0;
     ctx->replay = 0;
     ctx->deadline_ns = 0;
     ctx->fault_vmid = 0;

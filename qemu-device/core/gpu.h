@@ -133,6 +133,7 @@ typedef struct HgpuSdmaCtx {
     uint64_t rb_rptr;
     uint64_t rb_wptr;
     uint32_t rb_wptr_lo;        /* written, not yet committed by _HI */
+    uint32_t wptr_refused;      /* reported; WPTR has not moved since */
     uint64_t rb_rptr_addr;
     uint32_t ib_cntl;
     uint32_t ib_offset;         /* dwords; an IB runs while offset < size */

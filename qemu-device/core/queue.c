@@ -205,18 +205,34 @@ static bool queue_wptr_ok(const HgpuSdmaCtx *ctx, uint64_t wptr)
                                  hgpu_sdma_ring_bytes(ctx->rb_cntl));
 }
 
+/* One entry until WPTR moves on: a store is cheap, others' entries are not. */
+static void queue_refuse_wptr(HgpuGpu *gpu, uint32_t e, uint32_t c,
+                              uint64_t wptr)
+{
+    HgpuSdmaCtx *ctx = &gpu->s.sdma[e].ctx[c];
+
+    hgpu_trace(gpu, DOORBELL_REFUSED, wptr, ctx->rb_rptr, e, c);
+    hgpu_guest_error(gpu, "SDMA%u context %u: WPTR 0x%" PRIx64
+                     " refused, RPTR is 0x%" PRIx64, e, c, wptr,
+                     ctx->rb_rptr);
+    if (ctx->wptr_refused) {
+        return;
+    }
+    ctx->wptr_refused = 1;
+    hgpu_ih_post_sdma(gpu, e, c, HGPU_SRCID_SDMA_DOORBELL_INVALID, wptr,
+                      wptr >> 32, 0);
+}
+
 void hgpu_queue_set_wptr(HgpuGpu *gpu, uint32_t e, uint32_t c, uint64_t wptr)
 {
     HgpuSdmaCtx *ctx = &gpu->s.sdma[e].ctx[c];
 
     if (!queue_wptr_ok(ctx, wptr)) {
-        hgpu_trace(gpu, DOORBELL_REFUSED, wptr, ctx->rb_rptr, e, c);
-        hgpu_guest_error(gpu, "SDMA%u context %u: WPTR 0x%" PRIx64
-                         " refused, RPTR is 0x%" PRIx64, e, c, wptr,
-                         ctx->rb_rptr);
-        hgpu_ih_post_sdma(gpu, e, c, HGPU_SRCID_SDMA_DOORBELL_INVALID, wptr,
-                          wptr >> 32, 0);
+        queue_refuse_wptr(gpu, e, c, wptr);
         return;
+    }
+    if (wptr != ctx->rb_wptr) {
+        ctx->wptr_refused = 0;
     }
     ctx->rb_wptr = wptr;
     if (ctx->state == HGPU_CTX_IDLE) {

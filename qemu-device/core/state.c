@@ -28,6 +28,7 @@ static const char *check_ctx_regs(const HgpuSdmaCtx *ctx)
     CHECK(!(ctx->rb_base % HGPU_RB_BASE_ALIGN), "sdma.ctx.rb_base");
     CHECK(!(ctx->rb_rptr & 3), "sdma.ctx.rb_rptr");
     CHECK(!(ctx->rb_wptr & 3), "sdma.ctx.rb_wptr");
+    CHECK(ctx->wptr_refused <= 1, "sdma.ctx.wptr_refused");
     CHECK(!(ctx->rb_rptr_addr % HGPU_RPTR_ADDR_ALIGN),
           "sdma.ctx.rb_rptr_addr");
     CHECK(!(ctx->ib_cntl & ~HGPU_IB_CNTL_BITS), "sdma.ctx.ib_cntl");

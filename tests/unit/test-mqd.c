@@ -327,6 +327,21 @@ static void reset_saves_nothing(void)
                     HGPU_SDMA_CONTEXT_STATUS__IDLE);
 }
 
+/* A report about the slot's last queue does not silence its next. */
+static void refused_doorbell_of_each_queue_is_reported(void)
+{
+    for (uint32_t i = 0; i < 2; i++) {
+        map(&q);
+        for (uint32_t j = 0; j < 3; j++) {
+            hgpu_doorbell_write(&rig->gpu, q.doorbell, 2, 8);
+        }
+        rig_expect(rig, HGPU_IH_CLIENTID_SDMA0,
+                   HGPU_SRCID_SDMA_DOORBELL_INVALID);
+        rig_expect_none(rig);
+        cmd(&q, i ? HGPU_SDMA_HQD_CMD_UNMAP : HGPU_SDMA_HQD_CMD_RESET);
+    }
+}
+
 static void map_of_enabled_refused(void)
 {
     map(&q);
@@ -464,6 +479,7 @@ int main(int argc, char **argv)
     TEST(skip_moves_on);
     TEST(exception_comes_back);
     TEST(reset_saves_nothing);
+    TEST(refused_doorbell_of_each_queue_is_reported);
     TEST(map_of_enabled_refused);
     TEST(bad_mqd_is_not_mapped);
     TEST(bad_packet_in_mqd_is_not_mapped);

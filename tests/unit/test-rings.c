@@ -7,20 +7,35 @@
 
 #define DST     (RIG_GART + RIG_DATA)
 
-static void expect_refused_doorbell(RigQueue *q, uint64_t wptr)
+static void ring_refused(RigQueue *q, uint64_t wptr)
 {
     uint64_t was = rig_ctx(q)->rb_wptr;
-    RigIrq irq;
+    uint32_t errors = q->rig->guest_errors;
 
     hgpu_doorbell_write(&q->rig->gpu, q->doorbell, wptr, 8);
     rig_run(q->rig);
+    g_assert_cmpuint(q->rig->guest_errors, ==, errors + 1);
+    g_assert_cmphex(rig_ctx(q)->rb_wptr, ==, was);
+    g_assert_cmpuint(rig_exception(q), ==, HGPU_SDMA_EXCEPTION_NONE);
+}
+
+/* The first since WPTR has moved on: it is reported. */
+static void expect_refused_doorbell(RigQueue *q, uint64_t wptr)
+{
+    RigIrq irq;
+
+    ring_refused(q, wptr);
     irq = rig_expect(q->rig, HGPU_IH_CLIENTID_SDMA0,
                      HGPU_SRCID_SDMA_DOORBELL_INVALID);
     g_assert_cmpuint(irq.ring, ==, q->ctx);
     g_assert_cmphex(irq.data[0], ==, LO(wptr));
     g_assert_cmphex(irq.data[1], ==, HI(wptr));
-    g_assert_cmphex(rig_ctx(q)->rb_wptr, ==, was);
-    g_assert_cmpuint(rig_exception(q), ==, HGPU_SDMA_EXCEPTION_NONE);
+}
+
+static void move_on(RigQueue *q)
+{
+    PUT(q, HDR(NOP, 0));
+    rig_go(q);
 }
 
 static void doorbell_runs_the_ring(void)
@@ -99,6 +114,7 @@ static void overfull_ring_refused(void)
     RigQueue q = rig_kernel_queue(rig, 0, HGPU_SDMA_CTX_GFX);
 
     expect_refused_doorbell(&q, q.bytes + 4);
+    move_on(&q);
     expect_refused_doorbell(&q, UINT64_MAX - 3);
     PUT(&q, FENCE(DST, 1));
     rig_go(&q);     /* and it still works */
@@ -114,8 +130,11 @@ static void backward_or_misaligned_wptr_refused(void)
     PUT(&q, FENCE(DST, 1));
     rig_go(&q);
     expect_refused_doorbell(&q, q.wptr - 4);
+    move_on(&q);
     expect_refused_doorbell(&q, 0);
+    move_on(&q);
     expect_refused_doorbell(&q, q.wptr + 2);
+    move_on(&q);
     /* the register refuses like the doorbell */
     rig_ctx_wr(&q, HGPU_SDMA_RB_WPTR, 0);
     hgpu_reg_write(&rig->gpu, rig_ctx_reg(&q, HGPU_SDMA_RB_WPTR_HI), 0);
@@ -138,6 +157,41 @@ static void wptr_is_never_taken_back(void)
     rig_wr(rig, f32, 0);
     rig_run(rig);
     g_assert_cmpuint(rig_ram32(rig, RIG_DATA), ==, 2);
+    rig_free(rig);
+}
+
+static void refusal_is_reported_once_until_wptr_moves(void)
+{
+    Rig *rig = rig_new();
+    RigQueue q = rig_kernel_queue(rig, 0, HGPU_SDMA_CTX_GFX);
+    RigQueue other = rig_kernel_queue(rig, 0, HGPU_SDMA_CTX_PAGE);
+
+    expect_refused_doorbell(&q, 2);
+    for (uint32_t i = 0; i < 300; i++) {    /* more than the IH ring holds */
+        ring_refused(&q, 2 + 4 * i);
+    }
+    rig_doorbell(&q);           /* what it has already: not a move */
+    ring_refused(&q, 2);
+    rig_expect_none(rig);
+    g_assert_cmpuint(rig->traced[HGPU_TRACE_DOORBELL_REFUSED], ==, 302);
+    expect_refused_doorbell(&other, 2);     /* each has its own */
+    ring_refused(&other, 2);
+    move_on(&q);
+    expect_refused_doorbell(&q, 2);
+    ring_refused(&other, 2);
+    rig_expect_none(rig);
+    rig_free(rig);
+}
+
+static void refusal_is_reported_again_by_an_enabled_context(void)
+{
+    Rig *rig = rig_new();
+    RigQueue q = rig_kernel_queue(rig, 0, HGPU_SDMA_CTX_GFX);
+
+    expect_refused_doorbell(&q, 2);
+    rig_ctx_wr(&q, HGPU_SDMA_RB_CNTL, 0);
+    rig_ctx_wr(&q, HGPU_SDMA_RB_CNTL, RIG_RB_CNTL(0));
+    expect_refused_doorbell(&q, 2);
     rig_free(rig);
 }
 
@@ -428,6 +482,8 @@ int main(int argc, char **argv)
     TEST(overfull_ring_refused);
     TEST(backward_or_misaligned_wptr_refused);
     TEST(wptr_is_never_taken_back);
+    TEST(refusal_is_reported_once_until_wptr_moves);
+    TEST(refusal_is_reported_again_by_an_enabled_context);
     TEST(doorbell_of_other_size_refused);
     TEST(unclaimed_doorbell_does_nothing);
     TEST(shared_doorbell_reaches_all_its_contexts);

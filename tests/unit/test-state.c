@@ -153,6 +153,19 @@ static void outstanding_interrupt_stays_outstanding(void)
     rig_free(rig);
 }
 
+static void reported_refusal_stays_reported(void)
+{
+    RigQueue q;
+    Rig *rig = rig_with_queue(&q);
+
+    hgpu_doorbell_write(&rig->gpu, q.doorbell, 2, 8);
+    rig_expect(rig, HGPU_IH_CLIENTID_SDMA0, HGPU_SRCID_SDMA_DOORBELL_INVALID);
+    migrate(&rig, &q, rig->now);
+    hgpu_doorbell_write(&rig->gpu, q.doorbell, 2, 8);
+    rig_expect_none(rig);
+    rig_free(rig);
+}
+
 static void gpu_clock_does_not_jump(void)
 {
     Rig *rig = rig_new();
@@ -284,6 +297,7 @@ static Rig *busy_rig(void)
     BAD(PARK.rb_wptr = 0x10000)                                         \
     BAD(PARK.rb_wptr = UINT64_MAX - 3)                                  \
     BAD(PARK.rb_wptr = 0)                                               \
+    BAD(PARK.wptr_refused = 2)                                          \
     BAD(PARK.rb_rptr_addr += 4)                                         \
     BAD(PARK.ib_cntl |= BIT(1))                                         \
     BAD(PARK.ib_cntl |= FIELD_PREP(HGPU_SDMA_IB_CNTL__CMD_VMID, 1))     \
@@ -402,6 +416,7 @@ int main(int argc, char **argv)
     TEST(poll_goes_on_after_load);
     TEST(tlb_is_empty_after_load);
     TEST(outstanding_interrupt_stays_outstanding);
+    TEST(reported_refusal_stays_reported);
     TEST(gpu_clock_does_not_jump);
     TEST(incomplete_packet_survives_load);
     TEST(busy_state_is_accepted);
