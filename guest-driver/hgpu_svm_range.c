@@ -504,17 +504,22 @@ void hgpu_svm_ranges_free(struct hgpu_svms *svms)
  * @first: first page
  * @last: last page, inclusive
  *
- * For ALLOC_MEMORY, which must keep away from it.
+ * For ALLOC_MEMORY, which must keep away from it. What was unmapped before the
+ * call is none any more: allocators use an address again at once.
  *
- * Context: process context, takes &hgpu_svms.lock.
+ * Context: process context, may sleep; takes mmap_lock (written) and
+ * &hgpu_svms.lock.
  * Return: true if a range overlaps.
  */
 bool hgpu_svm_overlaps(struct hgpu_svms *svms, u64 first, u64 last)
 {
 	bool overlaps;
 
+	mmap_write_lock(svms->mm);
 	mutex_lock(&svms->lock);
+	hgpu_svm_settle_unmaps_locked(svms);
 	overlaps = hgpu_svm_range_first(svms, first, last);
 	mutex_unlock(&svms->lock);
+	mmap_write_unlock(svms->mm);
 	return overlaps;
 }

@@ -244,6 +244,28 @@ static void addresses_belong_to_one_buffer_or_to_svm(void)
 	expect_int(alloc_at(svm + MIB - PAGE, MIB, KFD_IOC_ALLOC_MEM_FLAGS_GTT, &b), ==, -EADDRINUSE);
 }
 
+/* The thunk frees registered memory and has the address in a buffer the next moment. */
+static void address_is_free_as_soon_as_it_is_unmapped(void)
+{
+	struct kfd_ioctl_svm_attribute keep = { KFD_IOCTL_SVM_ATTR_GRANULARITY, 5 };
+	char *at = map_anon(4 * MIB);
+	struct kfd_ioctl_alloc_memory_of_gpu_args a;
+
+	gpu_open(&gpu, 0);
+	for (int i = 0; i < 300; i++) {
+		munmap(at, 4 * MIB);
+		expect(mmap(at, MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == at, "%s",
+		       strerror(errno));
+		expect_int(svm_set_attr(&gpu, at, MIB, 1, &keep), ==, 0);
+		munmap(at + (i % 2) * MIB / 2, MIB / 2);	/* half of a range, either one */
+		expect_int(alloc_at(at + (i % 2) * MIB / 2, MIB / 2, KFD_IOC_ALLOC_MEM_FLAGS_GTT, &a), ==, 0);
+		expect_int(free_handle(a.handle), ==, 0);
+		munmap(at, MIB);
+		expect_int(alloc_at(at, MIB, KFD_IOC_ALLOC_MEM_FLAGS_GTT, &a), ==, 0);
+		expect_int(free_handle(a.handle), ==, 0);
+	}
+}
+
 static void map_foreign_buffer(void *arg)
 {
 	struct gpu mine;
@@ -580,6 +602,7 @@ static const struct tap_test tests[] = {
 	TAP_TEST(available_memory_follows_allocations),
 	TAP_TEST(more_than_there_is_gives_enomem),
 	TAP_TEST(addresses_belong_to_one_buffer_or_to_svm),
+	TAP_TEST(address_is_free_as_soon_as_it_is_unmapped),
 	TAP_TEST(buffers_are_not_mapped_by_others),
 	TAP_TEST(vm_is_acquired_again_with_another_file),
 	TAP_TEST(doorbells_are_shared_or_refused),
