@@ -58,6 +58,8 @@ static void hgpu_bo_destroy(struct ttm_buffer_object *tbo)
 	struct hgpu_bo *bo = to_hgpu_bo(tbo);
 
 	trace_hgpu_bo_free(bo);
+	if (bo->destroyed)
+		bo->destroyed(bo);
 	drm_gem_object_release(&tbo->base);
 	kfree(bo);
 }

@@ -42,6 +42,12 @@ static void hgpu_kfd_unreserve_system(u64 size)
 	atomic64_sub(size >> PAGE_SHIFT, &hgpu_kfd_system_pages);
 }
 
+/* Pages count for as long as they are pinned: mappings outlive FREE. */
+static void hgpu_kfd_system_bo_destroyed(struct hgpu_bo *bo)
+{
+	hgpu_kfd_unreserve_system(hgpu_bo_size(bo));
+}
+
 /* ---- the VM ---- */
 
 /* The DRM file behind a descriptor, if it is one of this GPU. */
@@ -183,6 +189,8 @@ static int hgpu_kfd_alloc_bo(struct hgpu_kfd_bo *kbo)
 		ret = hgpu_bo_create(hdev, kbo->size, 0, HGPU_DOMAIN_GTT, 0, &kbo->bo);
 		if (ret)
 			hgpu_kfd_unreserve_system(kbo->size);
+		else
+			kbo->bo->destroyed = hgpu_kfd_system_bo_destroyed;
 		return ret;
 	}
 
@@ -201,8 +209,6 @@ static void hgpu_kfd_free_bo(struct hgpu_kfd_bo *kbo)
 		return;
 	if (kbo->pdd->drm_file)
 		hgpu_bo_revoke_mmap(kbo->bo, kbo->pdd->drm_file);
-	if (kbo->flags & KFD_IOC_ALLOC_MEM_FLAGS_GTT)
-		hgpu_kfd_unreserve_system(kbo->size);
 	hgpu_bo_put(kbo->bo);
 }
 

@@ -82,11 +82,15 @@ enum hgpu_domain {
  *	the one that hgpu_bo_get() and hgpu_bo_put() use
  * @domain: where it lives
  * @flags: HGPU_BO_*
+ * @destroyed: called when the memory has been given back, which may be long
+ *	after the last hgpu_bo_put(): mappings of processes keep it. May not
+ *	sleep. Set by the one who made the buffer, or NULL
  */
 struct hgpu_bo {
 	struct ttm_buffer_object tbo;
 	enum hgpu_domain domain;
 	u32 flags;
+	void (*destroyed)(struct hgpu_bo *bo);
 };
 
 static inline struct hgpu_bo *to_hgpu_bo(struct ttm_buffer_object *tbo)
@@ -132,6 +136,8 @@ static inline struct hgpu_bo *hgpu_bo_get(struct hgpu_bo *bo)
 /**
  * hgpu_bo_put() - drop a reference; the last frees the memory
  * @bo: the buffer, or NULL
+ *
+ * Memory that a process has mapped is freed when the mapping goes.
  *
  * Context: process context, may sleep. The memory is not cleared: see
  * HGPU_BO_CLEAR.

@@ -230,6 +230,51 @@ static void more_than_there_is_gives_enomem(void)
 	expect_int(alloc_at(at, PAGE, VRAM, &a), ==, 0);	/* the address is not taken */
 }
 
+/* Pages that the kernel has handed out since boot. */
+static uint64_t pages_allocated(void)
+{
+	char name[64];
+	uint64_t value, sum = 0;
+	FILE *f = fopen("/proc/vmstat", "r");
+
+	expect(f, "/proc/vmstat: %s", strerror(errno));
+	while (fscanf(f, "%63s %lu", name, &value) == 2)
+		if (!strncmp(name, "pgalloc_", 8))
+			sum += value;
+	fclose(f);
+	expect_int(sum, >, 0);
+	return sum;
+}
+
+/* System memory in buffers is limited to 15/16 of RAM, and counts until nobody can reach it any more. */
+static void freed_buffer_counts_while_it_is_mapped(void)
+{
+	size_t ram = sysconf(_SC_PHYS_PAGES), half = (ram - ram / 16) / 8 * 4;
+	size_t piece = half / 4 * PAGE, rest = (ram - ram / 16 - half + 1) * PAGE;
+	struct kfd_ioctl_alloc_memory_of_gpu_args a;
+	char *at = (char *)0x200000000000, *maps[4];
+	uint64_t before;
+
+	gpu_open(&gpu, 0);
+	for (int i = 0; i < 4; i++) {
+		expect_int(alloc_at(at, piece, KFD_IOC_ALLOC_MEM_FLAGS_GTT, &a), ==, 0);
+		maps[i] = mmap(NULL, piece, PROT_READ | PROT_WRITE, MAP_SHARED, gpu.drm, a.mmap_offset);
+		expect(maps[i] != MAP_FAILED, "%s", strerror(errno));
+		expect_int(free_handle(a.handle), ==, 0);
+		*maps[i] = i + 1;	/* it is still there */
+	}
+	before = pages_allocated();
+	expect_int(alloc_at(at, rest, KFD_IOC_ALLOC_MEM_FLAGS_GTT, &a), ==, -ENOMEM);
+	/* refused, not tried until memory was short */
+	expect_int(pages_allocated() - before, <, rest / PAGE / 4);
+	for (int i = 0; i < 4; i++) {
+		expect_int(*maps[i], ==, i + 1);
+		munmap(maps[i], piece);
+	}
+	expect_int(alloc_at(at, rest, KFD_IOC_ALLOC_MEM_FLAGS_GTT, &a), ==, 0);
+	expect_int(free_handle(a.handle), ==, 0);
+}
+
 static void addresses_belong_to_one_buffer_or_to_svm(void)
 {
 	struct kfd_ioctl_svm_attribute keep = { KFD_IOCTL_SVM_ATTR_GRANULARITY, 5 };
@@ -601,6 +646,7 @@ static const struct tap_test tests[] = {
 	TAP_TEST(vram_that_is_not_public_maps_without_access),
 	TAP_TEST(available_memory_follows_allocations),
 	TAP_TEST(more_than_there_is_gives_enomem),
+	TAP_TEST(freed_buffer_counts_while_it_is_mapped),
 	TAP_TEST(addresses_belong_to_one_buffer_or_to_svm),
 	TAP_TEST(address_is_free_as_soon_as_it_is_unmapped),
 	TAP_TEST(buffers_are_not_mapped_by_others),
