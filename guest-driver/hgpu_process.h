@@ -8,6 +8,11 @@
  * it. Free, from a work item, when the last reference is dropped: buffers,
  * page tables, PASID.
  *
+ * The GPUs of a process are those that are there when it is made. One that is
+ * added later, or bound again, is shown in the topology but cannot be used by
+ * it, not even after /dev/kfd was closed and opened again: what is made at the
+ * first opening lasts as long as the mm. A forked child can.
+ *
  * References: one for the mm (dropped after quiescing), one for every open
  * file, one for whoever got it from hgpu_process_get_by_pasid().
  *
