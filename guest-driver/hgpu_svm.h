@@ -24,6 +24,11 @@ struct kfd_ioctl_svm_attribute;
 struct mm_struct;
 
 #define HGPU_SVM_MAX_GPUS	8	/* of one process */
+/*
+ * Ranges of one process. Address space costs nothing, ranges do: with ranges
+ * of 2 MiB (VRAM of 64 MiB) this is 128 GiB of it.
+ */
+#define HGPU_SVM_MAX_RANGES	(1u << 16)
 #define HGPU_SVM_FAULTS		64	/* queued faults of one process */
 #define HGPU_SVM_RESOLVED	16	/* resolved blocks of one process */
 #define HGPU_SVM_DENIALS	64	/* denied addresses of one process */
@@ -96,6 +101,8 @@ struct hgpu_svm_denial {
  * @lock: protects @ranges, attributes, @gpus (with @notifier_lock) and what
  *	faults have come to; below mmap_lock, above migration
  * @ranges: &struct hgpu_svm_range by page number
+ * @num_ranges: how many, with those that are about to replace others;
+ *	protected by @lock
  * @range_cap: pages of the largest range
  * @gpus: written under @lock and @notifier_lock, read under either
  * @notifier_lock: protects all GPU PTEs of shared memory, @unmapped, @dead, and
@@ -122,6 +129,7 @@ struct hgpu_svms {
 
 	struct mutex lock;
 	struct rb_root_cached ranges;
+	unsigned int num_ranges;
 	unsigned long range_cap;
 	struct hgpu_svm_gpu gpus[HGPU_SVM_MAX_GPUS];
 
@@ -225,8 +233,8 @@ void hgpu_svms_fini(struct hgpu_svms *svms);
  * Context: process context, may sleep; takes mmap_lock.
  * Return: 0; -EINVAL (alignment, unknown attribute or GPU, no VM acquired);
  * -EFAULT (no memory there, or a device's); -EADDRINUSE (a buffer of
- * ALLOC_MEMORY is mapped there); -EOVERFLOW; -ENOMEM (also when the call would
- * have to make more than 65536 ranges); -EINTR (killed).
+ * ALLOC_MEMORY is mapped there); -EOVERFLOW; -ENOMEM (also when the process would
+ * have more than HGPU_SVM_MAX_RANGES ranges); -EINTR (killed).
  */
 int hgpu_svm_set_attr(struct hgpu_svms *svms, u64 start, u64 size, u32 nattr,
 		      const struct kfd_ioctl_svm_attribute *attrs);

@@ -13,12 +13,6 @@
 
 #define HGPU_SVM_MAX_GRANULARITY	0x3f
 
-/*
- * Ranges that one call may make. Address space costs nothing, ranges do: with
- * ranges of 2 MiB (VRAM of 64 MiB) this is 128 GiB of it.
- */
-#define HGPU_SVM_MAX_SPANS		(1u << 16)
-
 /**
  * hgpu_svm_gpu_by_id() - index of a GPU
  * @svms: the process's
@@ -213,7 +207,8 @@ static int change_ranges(struct hgpu_svms *svms, u64 first, u64 last,
 		return PTR_ERR(old);
 
 	n = hgpu_svm_plan_change(old, n_old, &change, NULL);
-	if (n > HGPU_SVM_MAX_SPANS) {
+	/* More than there can be, without the memory to find that out. */
+	if (n > HGPU_SVM_MAX_RANGES) {
 		err = -ENOMEM;
 		goto out_free;
 	}

@@ -170,6 +170,8 @@ static struct hgpu_svm_range *range_new(struct hgpu_svms *svms,
 
 	assert_write_locked(svms);
 
+	if (svms->num_ranges >= HGPU_SVM_MAX_RANGES)
+		return ERR_PTR(-ENOMEM);
 	range = kzalloc(sizeof(*range), GFP_KERNEL_ACCOUNT);
 	if (!range)
 		return ERR_PTR(-ENOMEM);
@@ -188,6 +190,7 @@ static struct hgpu_svm_range *range_new(struct hgpu_svms *svms,
 		kfree(range);
 		return ERR_PTR(err);
 	}
+	svms->num_ranges++;
 	hgpu_svm_allow_pages(svms, U8_MAX, span->first, span->last);
 	trace_hgpu_svm_range_new(svms->pid, span->first, span->last);
 	return range;
@@ -201,6 +204,9 @@ static void range_free(struct hgpu_svm_range *range)
 {
 	struct hgpu_svms *svms = range->svms;
 
+	lockdep_assert_held(&svms->lock);
+
+	svms->num_ranges--;
 	trace_hgpu_svm_range_free(svms->pid, range->it.start, range->it.last);
 	mmu_interval_notifier_remove(&range->notifier);
 	mutex_lock(&svms->notifier_lock);

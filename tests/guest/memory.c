@@ -618,7 +618,7 @@ static void gpu_maps_ram_that_is_being_replaced(void)
 static void gpu_maps_vram_that_is_being_replaced(void)
 {
 	gpu_open(&gpu, 0);
-	race_with_replaced_pages(gpu.id, 32);
+	race_with_replaced_pages(gpu.id, 12);	/* each page that leaves costs the other CPU an IPI */
 }
 
 /* ---- what must be refused ---- */
