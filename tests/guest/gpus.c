@@ -35,14 +35,6 @@ static unsigned long property(unsigned int node, const char *name)
 	return found;
 }
 
-static void pci_address(unsigned int node, char address[16])
-{
-	unsigned long location = property(node, "location_id");
-
-	snprintf(address, 16, "%04lx:%02lx:%02lx.%lx", property(node, "domain") & 0xffff, location >> 8 & 0xff,
-		 location >> 3 & 0x1f, location & 7);
-}
-
 static void every_gpu_has_a_node(void)
 {
 	struct gpu gpu[3];
@@ -139,7 +131,7 @@ static void unbound_gpu_leaves_the_others_alone(void)
 	unsigned int last = 2;
 	struct queue q;
 
-	pci_address(2, address);	/* the one in the middle */
+	gpu_pci_address(1, address);	/* the one in the middle */
 	open_all(gpu);
 	queue_create(&q, &gpu[1], 4096);
 	pattern_fill(buf, 4 * MIB, SEED);
@@ -170,7 +162,7 @@ static void unbinding_while_others_work(void)
 	int pids[3];
 
 	for (unsigned int i = 0; i < 3; i++)
-		pci_address(i + 1, address[i]);
+		gpu_pci_address(i, address[i]);
 	for (unsigned int round = 0; round < 3; round++) {
 		/* GPU 0 stays; of the others one goes and comes */
 		pids[0] = tap_fork(open_and_work, &index[0]);

@@ -615,10 +615,10 @@ static void sixteenth_process_with_a_queue_is_refused(void)
 
 static void reset_loses_queues_and_keeps_memory(void)
 {
-	char path[64], *buf = map_anon(4 * MIB);
-	long id = read_number(TOPOLOGY "/nodes/1/properties", "location_id");
+	char address[16], path[64], *buf = map_anon(4 * MIB);
 
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/0000:%02lx:%02lx.%lx/reset", id >> 8, id >> 3 & 0x1f, id & 7);
+	gpu_pci_address(0, address);
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/reset", address);
 	gpu_and_queue(&gpu, &q);
 	pattern_fill(buf, 4 * MIB, SEED);
 	expect_int(svm_prefetch(&gpu, buf, 4 * MIB, gpu.id), ==, 0);

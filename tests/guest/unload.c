@@ -6,10 +6,8 @@
  *
  * RUN: --may-lose-driver
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <setjmp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,21 +63,6 @@ static void works(void *arg)
 	expect_in_vram(buf, 4 * MIB);
 	pattern_check(copy, 4 * MIB, SEED);
 	pattern_check(buf, 4 * MIB, SEED);
-}
-
-/* The GPU's PCI address, as the driver's directory has it. */
-static void pci_address(char *text, size_t size)
-{
-	DIR *d = opendir(DRIVER);
-	struct dirent *e;
-
-	*text = 0;
-	while (d && (e = readdir(d)))
-		if (strchr(e->d_name, ':') && e->d_name[0] >= '0' && e->d_name[0] <= '9')
-			snprintf(text, size, "%.30s", e->d_name);
-	if (d)
-		closedir(d);
-	expect(*text, "no GPU is bound in " DRIVER);
 }
 
 static void unload_is_refused_while_files_are_open(void)
@@ -157,32 +140,13 @@ static void unload_brings_pages_of_forked_children_home(void)
 	load();
 }
 
-static sigjmp_buf lost;
-
-static void on_bus_error(int signal)
-{
-	siglongjmp(lost, signal);
-}
-
-/* The doorbell's page is gone: a signal, not a write to whatever has the address now. */
-static void ring_the_doorbell_of_a_lost_gpu(void)
-{
-	struct sigaction act = { .sa_handler = on_bus_error };
-
-	sigaction(SIGBUS, &act, NULL);
-	if (!sigsetjmp(lost, 1)) {
-		*q.doorbell = q.wptr;
-		fail("a doorbell without a GPU can still be written");
-	}
-}
-
 static void unbind_takes_the_gpu_from_a_working_process(void)
 {
 	struct kfd_ioctl_destroy_queue_args destroy;
-	char address[64], *buf = map_anon(16 * MIB);
+	char address[16], *buf = map_anon(16 * MIB);
 	int error;
 
-	pci_address(address, sizeof(address));
+	gpu_pci_address(0, address);
 	pattern_fill(buf, 16 * MIB, SEED);
 	gpu_and_queue(&gpu, &q);
 	for (int i = 0; i < 600; i++)
@@ -198,7 +162,8 @@ static void unbind_takes_the_gpu_from_a_working_process(void)
 	error = kfd_ioctl(&gpu, AMDKFD_IOC_DESTROY_QUEUE, &destroy);
 	expect(error == -ENODEV || error == -EINVAL, "DESTROY_QUEUE gave %d", error);
 	expect_int(svm_prefetch(&gpu, buf, MIB, gpu.id), <, 0);
-	ring_the_doorbell_of_a_lost_gpu();
+	/* The doorbell's page is gone: a signal, not whatever has the address now. */
+	expect_int(signal_of_read((void *)q.doorbell), ==, SIGBUS);
 	expect_int(write_text(DRIVER "/bind", address), ==, 0);
 	tap_join(tap_fork(works, NULL));
 }

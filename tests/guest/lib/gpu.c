@@ -69,6 +69,26 @@ unsigned int gpu_count(void)
 	return n;
 }
 
+static uint64_t node_property(unsigned int node, const char *name)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), TOPOLOGY "/%u/properties", node);
+	return property(path, name);
+}
+
+void gpu_pci_address(unsigned int index, char address[16])
+{
+	int node = find_node(index);
+	unsigned int where;
+
+	if (node < 0)
+		fail("there is no GPU number %u in " TOPOLOGY, index);
+	where = node_property(node, "location_id");
+	snprintf(address, 16, "%04x:%02x:%02x.%x", (unsigned int)node_property(node, "domain") & 0xffff,
+		 where >> 8 & 0xff, where >> 3 & 0x1f, where & 7);
+}
+
 /* ---- the GPU ---- */
 
 int kfd_ioctl(const struct gpu *gpu, unsigned long request, void *arg)
@@ -113,8 +133,7 @@ void gpu_open(struct gpu *gpu, unsigned int index)
 	gpu->kfd = open("/dev/kfd", O_RDWR | O_CLOEXEC);
 	if (gpu->kfd < 0)
 		fail("/dev/kfd: %s", strerror(errno));
-	snprintf(path, sizeof(path), TOPOLOGY "/%d/properties", node);
-	snprintf(path, sizeof(path), "/dev/dri/renderD%lu", property(path, "drm_render_minor"));
+	snprintf(path, sizeof(path), "/dev/dri/renderD%lu", node_property(node, "drm_render_minor"));
 	gpu->drm = open(path, O_RDWR | O_CLOEXEC);
 	if (gpu->drm < 0)
 		fail("%s: %s", path, strerror(errno));
@@ -181,12 +200,13 @@ static void map_doorbells(struct gpu *gpu, uint64_t offset)
 	gpu->doorbells = at;
 }
 
-void queue_create(struct queue *q, struct gpu *gpu, size_t ring_size)
+int queue_try_create(struct queue *q, struct gpu *gpu, size_t ring_size)
 {
 	struct kfd_ioctl_create_queue_args args = {
 		.gpu_id = gpu->id, .queue_type = KFD_IOC_QUEUE_TYPE_SDMA,
 		.ring_size = ring_size, .queue_percentage = 100, .queue_priority = 7,
 	};
+	int error;
 
 	memset(q, 0, sizeof(*q));
 	q->gpu = gpu;
@@ -196,10 +216,21 @@ void queue_create(struct queue *q, struct gpu *gpu, size_t ring_size)
 	args.ring_base_address = (uintptr_t)q->ring.at;
 	args.read_pointer_address = (uintptr_t)q->pointers.at;
 	args.write_pointer_address = (uintptr_t)q->pointers.at + 8;
-	must(kfd_ioctl(gpu, AMDKFD_IOC_CREATE_QUEUE, &args), "CREATE_QUEUE (SDMA)");
+	error = kfd_ioctl(gpu, AMDKFD_IOC_CREATE_QUEUE, &args);
+	if (error) {
+		bo_destroy(&q->ring);
+		bo_destroy(&q->pointers);
+		return error;
+	}
 	q->id = args.queue_id;
 	map_doorbells(gpu, args.doorbell_offset);
 	q->doorbell = gpu->doorbells + (args.doorbell_offset & (DOORBELL_SLICE - 1)) / sizeof(uint64_t);
+	return 0;
+}
+
+void queue_create(struct queue *q, struct gpu *gpu, size_t ring_size)
+{
+	must(queue_try_create(q, gpu, ring_size), "CREATE_QUEUE (SDMA)");
 }
 
 void gpu_and_queue(struct gpu *gpu, struct queue *q)

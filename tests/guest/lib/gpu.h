@@ -40,6 +40,9 @@ unsigned int gpu_count(void);
 void gpu_open(struct gpu *gpu, unsigned int index);
 void gpu_close(struct gpu *gpu);
 
+/* The PCI address of GPU number @index, as sysfs writes it. */
+void gpu_pci_address(unsigned int index, char address[16]);
+
 /* An ioctl on /dev/kfd: 0 or -errno. */
 int kfd_ioctl(const struct gpu *gpu, unsigned long request, void *arg);
 
@@ -71,6 +74,7 @@ struct queue {
 };
 
 void queue_create(struct queue *q, struct gpu *gpu, size_t ring_size);
+int queue_try_create(struct queue *q, struct gpu *gpu, size_t ring_size);	/* 0 or CREATE_QUEUE's -errno */
 void gpu_and_queue(struct gpu *gpu, struct queue *q);	/* what most tests start with: GPU 0, a ring of 64 KiB */
 void queue_destroy(struct queue *q);
 

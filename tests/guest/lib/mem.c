@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -102,21 +104,28 @@ bool device_region(unsigned int index, uint64_t *start, uint64_t *end)
 	return found;
 }
 
-static bool in_our_region(uint64_t pfn)
-{
-	static uint64_t start[8], end[8];
-	static unsigned int n;
-	static bool known;
+static struct {
+	uint64_t start[8], end[8];
+	unsigned int n;
+} regions;
 
-	if (!known) {
-		while (n < 8 && device_region(n, &start[n], &end[n]))
-			n++;
-		known = true;
-	}
-	for (unsigned int i = 0; i < n; i++)
-		if (pfn >= start[i] / PAGE && pfn <= end[i] / PAGE)
+static bool in_known_region(uint64_t pfn)
+{
+	for (unsigned int i = 0; i < regions.n; i++)
+		if (pfn >= regions.start[i] / PAGE && pfn <= regions.end[i] / PAGE)
 			return true;
 	return false;
+}
+
+/* Regions come and go with their GPUs: what is not in a known one may be in a new one. */
+static bool in_our_region(uint64_t pfn)
+{
+	if (in_known_region(pfn))
+		return true;
+	regions.n = 0;
+	while (regions.n < 8 && device_region(regions.n, &regions.start[regions.n], &regions.end[regions.n]))
+		regions.n++;
+	return in_known_region(pfn);
 }
 
 unsigned int pagemap_type(uint64_t e)
@@ -270,24 +279,79 @@ static bool holds_no_vram(unsigned int gpu)
 	return stats_get(&s, "vram_chunks_alloc") == stats_get(&s, "vram_chunks_freed");
 }
 
-const char *nothing_left(void)
+const char *no_vram_left(void)
 {
 	static char text[160];
 	struct stats s;
 
 	for (unsigned int gpu = 0; stats_try(&s, gpu); gpu++) {
 		/* frees are done by a work item, a killed process ends when it likes */
-		if (!wait_until(holds_no_vram(gpu), 5000)) {
-			stats_try(&s, gpu);
-			snprintf(text, sizeof(text), "GPU %u still holds %" PRIu64 " VRAM chunks", gpu,
-				 stats_get(&s, "vram_chunks_alloc") - stats_get(&s, "vram_chunks_freed"));
-			return text;
-		}
+		if (wait_until(holds_no_vram(gpu), 5000))
+			continue;
+		stats_try(&s, gpu);
+		snprintf(text, sizeof(text), "GPU %u still holds %" PRIu64 " VRAM chunks", gpu,
+			 stats_get(&s, "vram_chunks_alloc") - stats_get(&s, "vram_chunks_freed"));
+		return text;
+	}
+	return NULL;
+}
+
+const char *nothing_left(void)
+{
+	const char *trouble = no_vram_left();
+	struct stats s;
+
+	for (unsigned int gpu = 0; !trouble && stats_try(&s, gpu); gpu++) {
 		if (stats_get(&s, "sdma_errors") || stats_get(&s, "tlb_flush_timeouts") ||
 		    stats_get(&s, "ih_overflows"))
 			return "the driver counts failed copies, lost flushes or a full interrupt ring";
 	}
 	return NULL;
+}
+
+uint64_t named_value(const char *path, const char *name)
+{
+	char line[256], key[64], text[32];
+	FILE *f = fopen(path, "r");
+	uint64_t found = 0;
+	bool any = false;
+
+	if (!f)
+		fail("%s: %s", path, strerror(errno));
+	while (fgets(line, sizeof(line), f)) {
+		if (sscanf(line, "%63s %31s", key, text) == 2 && !strcmp(key, name)) {
+			found = strtoull(text, NULL, 0);
+			any = true;
+		}
+	}
+	fclose(f);
+	if (!any)
+		fail("%s has no line '%s'", path, name);
+	return found;
+}
+
+/* ---- accesses that may fail ---- */
+
+static sigjmp_buf after_read;
+
+static void on_bad_read(int signal)
+{
+	siglongjmp(after_read, signal);
+}
+
+int signal_of_read(const void *at)
+{
+	struct sigaction act = { .sa_handler = on_bad_read }, bus, segv;
+	int signal;
+
+	sigaction(SIGBUS, &act, &bus);
+	sigaction(SIGSEGV, &act, &segv);
+	signal = sigsetjmp(after_read, 1);
+	if (!signal)
+		(void)*(const volatile char *)at;
+	sigaction(SIGBUS, &bus, NULL);
+	sigaction(SIGSEGV, &segv, NULL);
+	return signal;
 }
 
 int write_text(const char *path, const char *text)

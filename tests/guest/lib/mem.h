@@ -65,8 +65,18 @@ uint64_t stats_get(const struct stats *s, const char *name);
 uint64_t stat_now(const char *name);		/* of GPU 0 */
 uint64_t stats_since(const struct stats *before, const char *name);	/* of GPU 0, now */
 
-/* For tap_main(): with all processes gone, no VRAM may be held and no copy may have failed. */
+/*
+ * For tap_main(): with all processes gone, no VRAM may be held and no copy may have failed. Where copies fail on
+ * purpose, no VRAM may be held.
+ */
 const char *nothing_left(void);
+const char *no_vram_left(void);
+
+/* The number behind NAME in a file with a name at the start of each line; fails the test if it is not there. */
+uint64_t named_value(const char *path, const char *name);
+
+/* Read a byte: 0, or the signal that the access got. For one thread at a time. */
+int signal_of_read(const void *at);
 
 /* Write a string to a file of proc or sysfs; 0 or -errno. */
 int write_text(const char *path, const char *text);
