@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Function level resets of a GPU in use: queues are lost, memory is not, and a page table says what it should.
+ *
+ * RUN:
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "lib/gpu.h"
+#include "lib/mem.h"
+#include "lib/tap.h"
+
+#define SEED 0x5eed000cu
+
+static struct gpu gpu;
+static struct queue q;
+static char reset_file[64];
+
+static void find_reset_file(void)
+{
+	char address[16];
+
+	gpu_pci_address(0, address);
+	snprintf(reset_file, sizeof(reset_file), "/sys/bus/pci/devices/%s/reset", address);
+}
+
+static void reset(void)
+{
+	expect_int(write_text(reset_file, "1"), ==, 0);
+}
+
+static void new_queue(void)
+{
+	queue_destroy(&q);
+	queue_create(&q, &gpu, 64 << 10);
+}
+
+/* ---- one after the other ---- */
+
+/* The GPU's clock starts again; whatever the driver compares time stamps with must know. */
+static void faults_are_handled_after_a_reset_as_before(void)
+{
+	find_reset_file();
+	gpu_and_queue(&gpu, &q);
+	for (uint32_t round = 0; round < 3; round++) {
+		char *buf = map_anon(4 * MIB), *copy = map_anon(4 * MIB);
+
+		pattern_fill(buf, 4 * MIB, SEED + round);
+		queue_copy(&q, copy, buf, 4 * MIB);
+		queue_submit(&q);
+		expect(wait_until(queue_idle(&q), 5000), "faults are not handled after %u resets", round);
+		pattern_check(copy, 4 * MIB, SEED + round);
+		pattern_check(buf, 4 * MIB, SEED + round);
+		reset();
+		new_queue();
+	}
+}
+
+static void access_is_denied_after_a_reset_as_before(void)
+{
+	char *gone = map_anon(PAGE);
+
+	mprotect(gone, PAGE, PROT_NONE);
+	find_reset_file();
+	gpu_and_queue(&gpu, &q);
+	for (uint32_t round = 0; round < 3; round++) {
+		uint64_t before = stat_now("gpu_faults_noretry");
+
+		queue_write32(&q, gone, 1);
+		queue_submit(&q);
+		expect(wait_until(stat_now("gpu_faults_noretry") > before, 5000),
+		       "a wrong access does not halt its queue after %u resets", round);
+		expect(!queue_idle(&q), "the queue did what must be refused");
+		reset();
+		new_queue();
+	}
+}
+
+/* ---- at the same time ---- */
+
+static void *reset_in_a_thread(void *arg)
+{
+	*(int *)arg = write_text(reset_file, "1");
+	return NULL;
+}
+
+/*
+ * For 100 ms stores to the GPU go nowhere, and the driver cannot wait: the page tables are put right at the end
+ * of the reset. The memory stays taken, so that nothing of the GPU's gets its address.
+ */
+static void memory_taken_away_during_a_reset_is_out_of_reach(void)
+{
+	struct kfd_ioctl_svm_attribute preferred = { KFD_IOCTL_SVM_ATTR_PREFERRED_LOC };
+
+	find_reset_file();
+	gpu_and_queue(&gpu, &q);
+	for (uint32_t round = 0; round < 4; round++) {
+		char *buf = map_anon(4 * MIB), *copy = map_anon(PAGE);
+		pthread_t thread;
+		int error = 1;
+
+		preferred.value = round % 2 ? gpu.id : 0;
+		expect_int(svm_set_attr(&gpu, buf, 4 * MIB, 1, &preferred), ==, 0);
+		queue_fill(&q, buf, 0x5ec2e7 + round, 4 * MIB);
+		queue_run(&q);
+		expect(!pthread_create(&thread, NULL, reset_in_a_thread, &error), "pthread_create");
+		nap_us(15000 + 25000 * round);
+		expect(mmap(buf, 4 * MIB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == buf, "%s",
+		       strerror(errno));
+		pthread_join(thread, NULL);
+		expect_int(error, ==, 0);
+		new_queue();
+		queue_copy(&q, copy, buf + round * MIB, PAGE);
+		queue_run_into_fault(&q);
+		value_check(copy, PAGE, 0);
+		new_queue();
+	}
+}
+
+/* What the processes of the next test tell each other. */
+struct crowd {
+	volatile uint32_t resets, stop, copied, moved;
+};
+
+/* A queue that was lost is made anew; during a reset there is none to be had. */
+static void replace_lost_queue(void)
+{
+	queue_destroy(&q);
+	expect(wait_until(!queue_try_create(&q, &gpu, 64 << 10), 5000), "no queue can be made any more");
+}
+
+static void copy_by_the_gpu(void *arg)
+{
+	char *buf = map_anon(2 * MIB), *copy = map_anon(2 * MIB);
+	struct crowd *c = arg;
+
+	gpu_and_queue(&gpu, &q);
+	for (uint32_t round = SEED;; round++) {
+		bool last = c->stop;
+		uint32_t resets = c->resets;
+
+		pattern_fill(buf, 2 * MIB, round);
+		queue_copy(&q, copy, buf, 2 * MIB);
+		queue_submit(&q);
+		expect(wait_until(queue_idle(&q) || c->resets != resets, 20000), "a queue stands, without a reset");
+		if (queue_idle(&q)) {
+			pattern_check(copy, 2 * MIB, round);
+			c->copied++;
+			if (last)
+				return;
+		} else {
+			replace_lost_queue();
+		}
+		pattern_check(buf, 2 * MIB, round);
+	}
+}
+
+static void move_and_throw_away(void *arg)
+{
+	struct crowd *c = arg;
+
+	gpu_open(&gpu, 0);
+	while (!c->stop) {
+		char *buf = map_anon(2 * MIB);
+
+		pattern_fill(buf, 2 * MIB, SEED);
+		svm_prefetch(&gpu, buf, 2 * MIB, gpu.id);	/* or not, during a reset */
+		madvise(buf + MIB, MIB, MADV_DONTNEED);
+		pattern_check(buf, MIB, SEED);
+		value_check(buf + MIB, MIB, 0);
+		munmap(buf, 2 * MIB);
+		c->moved++;
+	}
+}
+
+static void processes_work_through_resets(void)
+{
+	struct crowd *c = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	char *keep = map_anon(4 * MIB), *copy = map_anon(4 * MIB);
+	int copier = tap_fork(copy_by_the_gpu, c), mover = tap_fork(move_and_throw_away, c);
+
+	find_reset_file();
+	gpu_and_queue(&gpu, &q);
+	pattern_fill(keep, 4 * MIB, SEED + 1);
+	for (uint32_t round = 0; round < 3; round++) {
+		uint32_t moved = c->moved;
+
+		expect_int(svm_prefetch(&gpu, keep, 4 * MIB, gpu.id), ==, 0);
+		expect(wait_until(c->moved > moved, 10000), "nothing moves after %u resets", round);
+		reset();
+		c->resets++;
+		new_queue();
+		memset(copy, 0, 4 * MIB);
+		queue_copy(&q, copy, keep, 4 * MIB);
+		queue_run(&q);
+		pattern_check(copy, 4 * MIB, SEED + 1);
+	}
+	c->stop = 1;
+	tap_join(copier);
+	tap_join(mover);
+	diag("%u copies by the GPU, %u buffers moved", c->copied, c->moved);
+	pattern_check(keep, 4 * MIB, SEED + 1);
+}
+
+static const struct tap_test tests[] = {
+	TAP_TEST(faults_are_handled_after_a_reset_as_before),
+	TAP_TEST(access_is_denied_after_a_reset_as_before),
+	TAP_TEST(memory_taken_away_during_a_reset_is_out_of_reach),
+	TAP_TEST(processes_work_through_resets),
+};
+
+int main(int argc, char **argv)
+{
+	return tap_main(tests, sizeof(tests) / sizeof(tests[0]), nothing_left, argc, argv);
+}
