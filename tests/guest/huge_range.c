@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * Address space costs a program nothing; what the driver remembers about it must not cost the machine its memory.
+ *
+ * RUN:
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "lib/gpu.h"
+#include "lib/mem.h"
+#include "lib/tap.h"
+
+#define GIB (1ul << 30)
+#define TIB (1ul << 40)
+
+static struct gpu gpu;
+static struct queue q;
+
+static const struct kfd_ioctl_svm_attribute fine = { KFD_IOCTL_SVM_ATTR_GRANULARITY, 5 };
+
+/* As much address space as there is to be had, up to @bytes. */
+static char *reserve(size_t *bytes)
+{
+	for (; *bytes >= TIB; *bytes /= 2) {
+		void *at = mmap(NULL, *bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+		if (at != MAP_FAILED)
+			return at;
+	}
+	fail("mmap of 1 TiB: %s", strerror(errno));
+}
+
+static long long available_kib(void)
+{
+	return named_value("/proc/meminfo", "MemAvailable:");
+}
+
+static void still_works(void)
+{
+	char *buf = map_anon(MIB);
+
+	queue_create(&q, &gpu, 4096);
+	queue_fill(&q, buf, 0x600d, MIB);
+	queue_run(&q);
+	value_check(buf, MIB, 0x600d);
+	queue_destroy(&q);
+}
+
+static void attributes_of_a_huge_mapping_are_refused(void)
+{
+	size_t bytes = 64 * TIB;
+	char *at = reserve(&bytes);
+	long long before, start;
+
+	gpu_open(&gpu, 0);
+	before = available_kib();
+	start = now_ms();
+	expect_int(svm_set_attr(&gpu, at, bytes, 1, &fine), ==, -ENOMEM);
+	diag("%zu TiB: refused after %lld ms", bytes / TIB, now_ms() - start);
+	expect_int(now_ms() - start, <, 2000 * tap_patience());
+	expect_int(before - available_kib(), <, 16 << 10);
+	still_works();
+	expect_int(svm_set_attr(&gpu, at + TIB / 2, GIB, 1, &fine), ==, 0);
+}
+
+static const struct tap_test tests[] = {
+	TAP_TEST(attributes_of_a_huge_mapping_are_refused),
+};
+
+int main(int argc, char **argv)
+{
+	return tap_main(tests, sizeof(tests) / sizeof(tests[0]), nothing_left, argc, argv);
+}
