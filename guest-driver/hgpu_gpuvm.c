@@ -336,6 +336,24 @@ u64 hgpu_vm_zap(struct hgpu_vm *vm, u64 first_page, u64 last_page)
 }
 EXPORT_SYMBOL_IF_KUNIT(hgpu_vm_zap);
 
+u64 hgpu_vm_next_used(struct hgpu_vm *vm, u64 page, u64 last_page)
+{
+	u64 next;
+
+	spin_lock(&vm->lock);
+	for (; page <= last_page; page = next) {
+		struct hgpu_pt *pdb0 = hgpu_vm_pdb0_locked(vm, page, &next);
+		u32 d = hgpu_pt_index(page, HGPU_VM_PDB0);
+
+		if (pdb0 && (pdb0->shadow[d] ||
+			     (pdb0->child[d] && pdb0->child[d]->nused)))
+			break;
+	}
+	spin_unlock(&vm->lock);
+	return min(page, last_page + 1);
+}
+EXPORT_SYMBOL_IF_KUNIT(hgpu_vm_next_used);
+
 /* Reads within one PTB's span. */
 static u32 hgpu_vm_read_locked(struct hgpu_pt *pdb0, u64 page, u32 n, u64 *ptes)
 {
@@ -345,11 +363,13 @@ static u32 hgpu_vm_read_locked(struct hgpu_pt *pdb0, u64 page, u32 n, u64 *ptes)
 	struct hgpu_pt *ptb = pdb0->child[d];
 	u32 i, valid = 0;
 
-	for (i = 0; i < n; i++) {
-		if (leaf)
+	if (leaf) {
+		for (i = 0; i < n; i++)
 			ptes[i] = leaf + (lo + i) * HGPU_PAGE_SIZE;
-		else if (ptb)
-			ptes[i] = ptb->shadow[lo + i] & ~HGPU_PTE_FRAG;
+		return leaf & HGPU_PTE_VALID ? n : 0;
+	}
+	for (i = 0; ptb && i < n; i++) {
+		ptes[i] = ptb->shadow[lo + i] & ~HGPU_PTE_FRAG;
 		valid += ptes[i] & HGPU_PTE_VALID;
 	}
 	return valid;

@@ -150,6 +150,18 @@ u64 hgpu_vm_set(struct hgpu_vm *vm, u64 first_page, u32 npages, const u64 *ptes)
 bool hgpu_vm_set_huge(struct hgpu_vm *vm, u64 first_page, u64 pde);
 
 /**
+ * hgpu_vm_next_used() - skip what has no entries
+ * @vm: the address space
+ * @page: where to begin
+ * @last_page: where to end, inclusive
+ *
+ * Context: atomic; spans without tables are skipped quickly.
+ * Return: the first page from @page on whose 2 MiB have an entry, valid or not
+ * (@page itself, or the first one of its 2 MiB); @last_page + 1 if there is none.
+ */
+u64 hgpu_vm_next_used(struct hgpu_vm *vm, u64 page, u64 last_page);
+
+/**
  * hgpu_vm_zap() - clear entries
  * @vm: the address space
  * @first_page: first page

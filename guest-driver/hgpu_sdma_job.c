@@ -75,13 +75,25 @@ void hgpu_sdma_job_free(struct hgpu_sdma_job *job)
 	kfree(job);
 }
 
+/* Room for @n dwords, or NULL. */
+static __le32 *hgpu_sdma_reserve(struct hgpu_sdma_job *job, u32 n)
+{
+	__le32 *at = job->ib + job->ndw;
+
+	if (WARN_ON_ONCE(n > job->max_dw - job->ndw)) {
+		job->error = -EOVERFLOW;
+		return NULL;
+	}
+	job->ndw += n;
+	return at;
+}
+
 void hgpu_sdma_emit(struct hgpu_sdma_job *job, u32 dword)
 {
-	if (WARN_ON_ONCE(job->ndw >= job->max_dw)) {
-		job->error = -EOVERFLOW;
-		return;
-	}
-	job->ib[job->ndw++] = cpu_to_le32(dword);
+	__le32 *at = hgpu_sdma_reserve(job, 1);
+
+	if (at)
+		*at = cpu_to_le32(dword);
 }
 
 static void hgpu_sdma_emit_addr(struct hgpu_sdma_job *job, u64 addr)
@@ -161,6 +173,7 @@ void hgpu_sdma_emit_gart_window(struct hgpu_sdma_job *job, unsigned int window,
 				const dma_addr_t *addr, u32 npages,
 				u32 gart_flags)
 {
+	__le32 *at;
 	u32 i;
 
 	if (WARN_ON_ONCE(window >= HGPU_GART_WINDOWS || !npages ||
@@ -176,9 +189,14 @@ void hgpu_sdma_emit_gart_window(struct hgpu_sdma_job *job, unsigned int window,
 	hgpu_sdma_emit(job,
 		       FIELD_PREP(HGPU_SDMA_PKT_WRITE_UNTILED_DW_3__COUNT,
 				  2 * npages - 1));
-	for (i = 0; i < npages; i++)
-		hgpu_sdma_emit_addr(job, addr[i] == DMA_MAPPING_ERROR ? 0 :
-				    hgpu_gart_pte(addr[i], gart_flags));
+	at = hgpu_sdma_reserve(job, 2 * npages);
+	for (i = 0; at && i < npages; i++) {
+		u64 pte = addr[i] == DMA_MAPPING_ERROR ? 0 :
+			  hgpu_gart_pte(addr[i], gart_flags);
+
+		*at++ = cpu_to_le32(lower_32_bits(pte));
+		*at++ = cpu_to_le32(upper_32_bits(pte));
+	}
 	hgpu_sdma_emit_flush(job);
 }
 

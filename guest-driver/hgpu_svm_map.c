@@ -128,20 +128,24 @@ static int find_pages(struct map_block *b, struct hmm_range *hmm)
 	return err;
 }
 
-/* What the GPU may do to a page that was found; 0: nothing, it is not there. */
-static u64 pfn_flags(const struct map_block *b, unsigned long pfn)
+/* What the GPU may do in the range, at most. */
+static u64 range_flags(const struct hgpu_svm_range *range)
 {
 	u64 flags = HGPU_PTE_READABLE;
 
-	if (!(pfn & HMM_PFN_VALID) || (pfn & HMM_PFN_ERROR))
-		return 0;
-
-	if ((pfn & HMM_PFN_WRITE) &&
-	    !(b->range->attrs.flags & KFD_IOCTL_SVM_FLAG_GPU_RO))
+	if (!(range->attrs.flags & KFD_IOCTL_SVM_FLAG_GPU_RO))
 		flags |= HGPU_PTE_WRITEABLE;
-	if (b->range->attrs.flags & KFD_IOCTL_SVM_FLAG_GPU_EXEC)
+	if (range->attrs.flags & KFD_IOCTL_SVM_FLAG_GPU_EXEC)
 		flags |= HGPU_PTE_EXECUTABLE;
 	return flags;
+}
+
+/* ... to a page that was found; 0: nothing, it is not there. */
+static u64 pfn_flags(unsigned long pfn, u64 flags)
+{
+	if ((pfn & (HMM_PFN_VALID | HMM_PFN_ERROR)) != HMM_PFN_VALID)
+		return 0;
+	return pfn & HMM_PFN_WRITE ? flags : flags & ~HGPU_PTE_WRITEABLE;
 }
 
 /* DMA-map the pages that have no entry yet. */
@@ -166,8 +170,10 @@ static void map_fresh(struct map_block *b)
 static void make_ptes(struct map_block *b)
 {
 	const u64 mask = HGPU_PTE_RW | HGPU_PTE_EXECUTABLE;
+	const u64 max_flags = range_flags(b->range);
+	const struct hgpu_pagemap *pm = &b->hdev->pagemap;
 	struct hgpu_svm_scratch *s = b->svms->scratch;
-	struct page *page;
+	unsigned long index;
 	u64 flags;
 	u32 i;
 
@@ -177,7 +183,7 @@ static void make_ptes(struct map_block *b)
 
 	bitmap_zero(s->fresh, HGPU_GRANULE_PAGES);
 	for (i = 0; i < b->n; i++) {
-		flags = pfn_flags(b, s->pfns[i]);
+		flags = pfn_flags(s->pfns[i], max_flags);
 		if (flags && hgpu_pte_is_system(s->ptes[i]) &&
 		    (s->ptes[i] & mask) == flags)
 			continue;
@@ -185,12 +191,11 @@ static void make_ptes(struct map_block *b)
 		s->ptes[i] = 0;
 		if (!flags)
 			continue;
-		page = hmm_pfn_to_page(s->pfns[i]);
-		if (hgpu_page_is_ours(b->hdev, page)) {
-			s->ptes[i] = hgpu_pte_vram(hgpu_page_vram_offset(b->hdev,
-									 page),
+		index = (s->pfns[i] & ~HMM_PFN_FLAGS) - pm->base_pfn;
+		if (index < pm->npages) {
+			s->ptes[i] = hgpu_pte_vram((u64)index << PAGE_SHIFT,
 						   flags);
-		} else if (!is_device_private_page(page)) {
+		} else if (!is_device_private_page(hmm_pfn_to_page(s->pfns[i]))) {
 			s->ptes[i] = flags;
 			__set_bit(i, s->fresh);
 		}

@@ -596,6 +596,9 @@ vm_fault_t hgpu_svm_migrate_to_ram(struct vm_fault *vmf)
 	int ret = 0;
 	bool first;
 
+	if (test_bit(HGPU_CHUNK_LOST, &chunk->flags))
+		return VM_FAULT_SIGBUS;
+
 	/*
 	 * Our reference to the page would be in the way of the thread that is
 	 * bringing the granule home: go, and fault again. With a real-time

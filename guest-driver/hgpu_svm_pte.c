@@ -112,7 +112,8 @@ void hgpu_svm_zap_gpu_locked(struct hgpu_svms *svms, unsigned int gpu,
 		return;
 
 	last = min(last, HGPU_VM_PAGES - 1);
-	for (page = first; page <= last; page += n) {
+	for (page = first;
+	     (page = hgpu_vm_next_used(vm, page, last)) <= last; page += n) {
 		n = min(HGPU_GRANULE_PAGES - (page % HGPU_GRANULE_PAGES),
 			last - page + 1);
 		if (!hgpu_vm_read(vm, page, n, old)) {

@@ -209,6 +209,20 @@ static void zap_counts_valid_pages_only(struct kunit *test)
 	check(test, f);
 }
 
+static void next_used_skips_what_is_empty(struct kunit *test)
+{
+	struct vm_fixture *f = test->priv;
+	u64 poison = HGPU_VM_NORETRY_FLAGS;
+
+	KUNIT_EXPECT_EQ(test, hgpu_vm_next_used(&f->vm, 0, BASE + PAGES - 1), BASE + PAGES);
+	hgpu_vm_set(&f->vm, BASE + 5, 1, &poison);
+	KUNIT_EXPECT_EQ(test, hgpu_vm_next_used(&f->vm, 0, BASE + PAGES - 1), BASE);
+	KUNIT_EXPECT_EQ(test, hgpu_vm_next_used(&f->vm, BASE + 7, BASE + PAGES - 1), BASE + 7);
+	KUNIT_EXPECT_EQ(test, hgpu_vm_next_used(&f->vm, 0, BASE - 1), BASE);
+	zap(f, 5, 1);
+	KUNIT_EXPECT_EQ(test, hgpu_vm_next_used(&f->vm, 0, BASE + PAGES - 1), BASE + PAGES);
+}
+
 static void zap_where_no_tables_are_does_nothing(struct kunit *test)
 {
 	struct vm_fixture *f = test->priv;
@@ -307,6 +321,7 @@ static struct kunit_case hgpu_gpuvm_cases[] = {
 	KUNIT_CASE(set_into_a_fragment_cuts_it),
 	KUNIT_CASE(zap_into_a_fragment_cuts_it),
 	KUNIT_CASE(zap_counts_valid_pages_only),
+	KUNIT_CASE(next_used_skips_what_is_empty),
 	KUNIT_CASE(zap_where_no_tables_are_does_nothing),
 	KUNIT_CASE(zap_clears_no_retry_entries_too),
 	KUNIT_CASE(huge_leaf_is_read_as_pages),
