@@ -399,8 +399,12 @@ static int hgpu_sdma_sched_init(struct hgpu_device *hdev)
 	struct drm_gpu_scheduler *sched = &sdma->sched;
 	int err;
 
-	sdma->submit_wq = alloc_ordered_workqueue("hmm_gpu-sdma",
-						  WQ_MEM_RECLAIM | WQ_HIGHPRI);
+	/*
+	 * One job at a time, on the CPU that submits it: waking another one for
+	 * a dozen dwords costs more than writing them.
+	 */
+	sdma->submit_wq = alloc_workqueue("hmm_gpu-sdma",
+					  WQ_MEM_RECLAIM | WQ_HIGHPRI, 1);
 	if (!sdma->submit_wq)
 		return -ENOMEM;
 	sdma->timeout_wq = alloc_ordered_workqueue("hmm_gpu-tdr",

@@ -234,44 +234,48 @@ static bool to_vram(const struct hgpu_migration *m)
 	return m->dir == DMA_TO_DEVICE;
 }
 
-/* The system page of entry @i, or NULL: a hole, or not migrating. */
-static struct page *system_page(const struct hgpu_migration *m, u32 i)
+/* Entries of @src and @dst by the kind of their page. */
+static const unsigned long *system_pfns(const struct hgpu_migration *m)
 {
-	if (!m->dst[i])
-		return NULL;
-	return migrate_pfn_to_page(to_vram(m) ? m->src[i] : m->dst[i]);
+	return to_vram(m) ? m->src : m->dst;
 }
 
-static struct page *device_page(const struct hgpu_migration *m, u32 i)
+static const unsigned long *device_pfns(const struct hgpu_migration *m)
 {
-	return migrate_pfn_to_page(to_vram(m) ? m->dst[i] : m->src[i]);
+	return to_vram(m) ? m->dst : m->src;
+}
+
+/* Does entry @i take part, and has a system page? If not it may be a hole. */
+static bool has_system_page(const struct hgpu_migration *m,
+			    const unsigned long *sys, u32 i)
+{
+	return m->dst[i] && (sys[i] & MIGRATE_PFN_VALID);
 }
 
 /* One entry for each physically contiguous run, not one for each page. */
 static u32 build_sg(struct hgpu_migration *m)
 {
-	struct page *page, *start = NULL;
+	const unsigned long *sys = system_pfns(m);
+	unsigned long pfn, start = 0;
 	u32 i, len = 0, nents = 0;
 
 	m->nsys = 0;
 	for (i = 0; i < m->npages; i++) {
-		page = system_page(m, i);
-		if (!page)
+		if (!has_system_page(m, sys, i))
 			continue;
 		m->nsys++;
-		if (start && page_to_pfn(page) ==
-			     page_to_pfn(start) + (len >> PAGE_SHIFT) &&
-		    len < m->max_run) {
+		pfn = sys[i] >> MIGRATE_PFN_SHIFT;
+		if (pfn == start + (len >> PAGE_SHIFT) && len < m->max_run) {
 			len += PAGE_SIZE;
 			continue;
 		}
-		if (start)
-			sg_set_page(&m->sg[nents++], start, len, 0);
-		start = page;
+		if (len)
+			sg_set_page(&m->sg[nents++], pfn_to_page(start), len, 0);
+		start = pfn;
 		len = PAGE_SIZE;
 	}
-	if (start)
-		sg_set_page(&m->sg[nents++], start, len, 0);
+	if (len)
+		sg_set_page(&m->sg[nents++], pfn_to_page(start), len, 0);
 	return nents;
 }
 
@@ -353,6 +357,9 @@ static void emit_page(struct hgpu_migration *m, struct run *run, u64 src,
 static void emit_job(struct hgpu_migration *m)
 {
 	u64 window = hgpu_gart_window_addr(m->hdev, m->window);
+	u64 vram0 = hgpu_vram_mc_addr(m->hdev, 0);
+	unsigned long pfn0 = m->hdev->pagemap.base_pfn;
+	const unsigned long *sys = system_pfns(m), *dev = device_pfns(m);
 	struct run run = { };
 	u32 i, holes = 0;
 
@@ -361,23 +368,22 @@ static void emit_job(struct hgpu_migration *m)
 					   to_vram(m) ? HGPU_GART_READ :
 							HGPU_GART_WRITE);
 	for (i = 0; i < m->npages; i++) {
-		u64 vram, sys = 0;
+		u64 vram, at = 0;
 
 		if (!m->dst[i])
 			continue;
-		vram = hgpu_vram_mc_addr(m->hdev,
-					 hgpu_page_vram_offset(m->hdev,
-							       device_page(m, i)));
-		if (system_page(m, i)) {
-			sys = window;
+		vram = vram0 + ((u64)((dev[i] >> MIGRATE_PFN_SHIFT) - pfn0)
+				<< PAGE_SHIFT);
+		if (sys[i] & MIGRATE_PFN_VALID) {
+			at = window;
 			window += PAGE_SIZE;
 		} else {
 			holes++;
 		}
 		if (to_vram(m))
-			emit_page(m, &run, sys, vram);
+			emit_page(m, &run, at, vram);
 		else
-			emit_page(m, &run, vram, sys);
+			emit_page(m, &run, vram, at);
 	}
 	emit_run(m, &run);
 	hgpu_stat_add(m->hdev, holes_filled, holes);
@@ -442,6 +448,7 @@ int hgpu_copy_submit(struct hgpu_migration *m)
 static int rescue_pages_locked(struct hgpu_migration *m)
 {
 	struct hgpu_vram *vram = &m->hdev->vram;
+	struct page *page;
 	u64 offset;
 	void *dst;
 	u32 i;
@@ -452,10 +459,11 @@ static int rescue_pages_locked(struct hgpu_migration *m)
 	for (i = 0; i < m->npages; i++) {
 		if (!m->dst[i])
 			continue;
-		offset = hgpu_page_vram_offset(m->hdev, device_page(m, i));
+		page = migrate_pfn_to_page(m->src[i]);
+		offset = hgpu_page_vram_offset(m->hdev, page);
 		if (offset + PAGE_SIZE > vram->visible)
 			return -EIO;
-		dst = kmap_local_page(system_page(m, i));
+		dst = kmap_local_page(migrate_pfn_to_page(m->dst[i]));
 		memcpy_fromio(dst, vram->io + offset, PAGE_SIZE);
 		kunmap_local(dst);
 	}
