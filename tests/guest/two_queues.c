@@ -14,78 +14,63 @@
 #include "lib/mem.h"
 #include "lib/tap.h"
 
-enum { STREAM_PAGES = 20000, FEW = 16 };
+enum { FEW = 24, MANY = 1000, ENDLESS = 20000 };
 
 static struct gpu gpu;
 static struct queue q;
 
-/* Untouched memory in which each page is a fault of its own, to be used where it is put first. */
-static char *cold_memory(size_t pages, uint32_t location)
+/* Untouched memory that goes to VRAM page by page, each with a fault of its own. */
+static char *cold_memory(size_t pages)
 {
-	struct kfd_ioctl_svm_attribute attrs[] = {
-		{ KFD_IOCTL_SVM_ATTR_PREFERRED_LOC, location }, { KFD_IOCTL_SVM_ATTR_GRANULARITY, 0 },
-	};
+	struct kfd_ioctl_svm_attribute granularity = { KFD_IOCTL_SVM_ATTR_GRANULARITY, 0 };
 	char *at = map_anon(pages * PAGE);
 
-	expect_int(svm_set_attr(&gpu, at, pages * PAGE, 2, attrs), ==, 0);
+	expect_int(svm_set_attr(&gpu, at, pages * PAGE, 1, &granularity), ==, 0);
 	return at;
 }
 
-/* Faults without end, or nearly so. */
-static void start_stream(struct queue *stream, uint32_t location)
+static void start_stream(struct queue *stream, size_t pages)
 {
-	char *at = cold_memory(STREAM_PAGES, location);
+	char *at = cold_memory(pages);
 
 	queue_create(stream, &gpu, 1 << 20);
-	for (size_t page = 0; page < STREAM_PAGES; page++)
+	for (size_t page = 0; page < pages; page++)
 		queue_write32(stream, at + page * PAGE, page);
 	queue_submit(stream);
 }
 
-/* Nanoseconds that a fault takes, the mean of a few, one after the other. */
-static long long time_of_a_fault(void)
-{
-	char *at = cold_memory(FEW, 0);
-	long long start = now_ns();
-
-	for (size_t page = 0; page < FEW; page++)
-		queue_write32(&q, at + page * PAGE, page + 1);
-	queue_run(&q);
-	start = now_ns() - start;
-	for (size_t page = 0; page < FEW; page++)
-		expect_int(*(uint32_t *)(at + page * PAGE), ==, page + 1);
-	return start / FEW;
-}
-
 /*
- * A report that is dropped comes again after 10 ms. Beside a queue that always has one of its own, that may be
- * dropped again, and so on.
+ * A report that is dropped comes again after 10 ms. Beside a queue that always has one of its own it may be dropped
+ * again, and so on. Counted in faults, not in time, which a busy machine has its own share in.
  */
-static void faults_do_not_wait_for_those_of_another_queue(void)
+static void fault_beside_another_queue(void)
 {
-	uint64_t filtered, faults;
-	long long alone, beside;
 	struct queue stream;
 	struct stats s;
+	uint64_t others;
+	char *at;
 
-	gpu_and_queue(&gpu, &q);
-	time_of_a_fault();	/* warm */
-	alone = time_of_a_fault();
-	start_stream(&stream, 0);
+	start_stream(&stream, MANY);
+	at = cold_memory(FEW);
+	for (size_t i = 0; i < FEW; i++)
+		queue_write32(&q, at + i * PAGE, i + 1);
 	stats_read(&s, 0);
-	expect(wait_until(stats_since(&s, "gpu_faults") > 10, 10000), "the other queue does not run");
-	stats_read(&s, 0);
-	beside = time_of_a_fault();
-	faults = stats_since(&s, "gpu_faults");
-	filtered = stats_since(&s, "gpu_faults_filtered");
-	expect(!queue_idle(&stream), "the other queue has ended too early for this test");
+	queue_run(&q);
+	others = stats_since(&s, "gpu_faults") - FEW;
+	diag("%d faults beside %lu of another queue, %lu reports were dropped", FEW, others,
+	     stats_since(&s, "gpu_faults_filtered"));
+	expect(!queue_idle(&stream), "the other queue was through first");
+	expect_int(others, <, 2 * FEW);	/* turn by turn it is as many */
+	for (size_t i = 0; i < FEW; i++)
+		expect_int(*(uint32_t *)(at + i * PAGE), ==, i + 1);
 	queue_destroy(&stream);
-	diag("a fault takes %lld us alone, %lld us beside another queue; %lu of %lu reports were dropped", alone / 1000,
-	     beside / 1000, filtered, faults + filtered);
-	expect_int(beside, <, 4 * alone + 4000000);
-	/* on a slow machine a report may be repeated before it is handled */
-	if (alone < 4000000)
-		expect_int(filtered, <, FEW);
+}
+
+static void faults_take_turns_with_those_of_another_queue(void)
+{
+	gpu_and_queue(&gpu, &q);
+	for (int trial = 0; trial < 6; trial++)
+		fault_beside_another_queue();
 	queue_destroy(&q);
 }
 
@@ -99,8 +84,8 @@ static void stream_in_two_queues(void *arg)
 
 	gpu_open(&gpu, 0);
 	stats_read(&s, 0);
-	start_stream(&a, gpu.id);
-	start_stream(&b, gpu.id);
+	start_stream(&a, ENDLESS);
+	start_stream(&b, ENDLESS);
 	expect(wait_until(stats_since(&s, "pages_to_vram") + stats_since(&s, "holes_filled") > 100, 20000),
 	       "the queues do not run");
 	word[0] = 1;
@@ -126,7 +111,7 @@ static void killed_process_with_two_busy_queues_gives_its_vram_back(void)
 }
 
 static const struct tap_test tests[] = {
-	TAP_TEST(faults_do_not_wait_for_those_of_another_queue),
+	TAP_TEST(faults_take_turns_with_those_of_another_queue),
 	TAP_TEST(killed_process_with_two_busy_queues_gives_its_vram_back),
 };
 
