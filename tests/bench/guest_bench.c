@@ -3,7 +3,7 @@
  * The measurements that are made in a guest; scripts/bench runs it and makes the table.
  *
  * Ours and the kernel's own fake device, test_hmm, take turns on the same amount of memory in the same boot,
- * with one thread. Each figure is the median of REPEATS.
+ * with one thread. Each figure is the median of REPEATS (huge pages: HUGE_REPEATS).
  *
  * Prints one line a figure: name|unit|ours|reference|reference's name|higher or lower is better|target,
  * where target is what ours / reference (reference / ours, if lower is better) must reach; empty: none.
@@ -29,7 +29,7 @@
 #include "tap.h"
 #include "test_hmm_uapi.h"
 
-enum { REPEATS = 5, PAGES = 65536, BYTES = PAGES * 4096, GRANULES = BYTES / (2 << 20) };
+enum { REPEATS = 9, HUGE_REPEATS = 5, PAGES = 65536, BYTES = PAGES * 4096, GRANULES = BYTES / (2 << 20) };
 
 /* ---- figures ---- */
 
@@ -278,12 +278,13 @@ static void measure_memcpy(char *dst, char *src)
 	report("guest_memcpy_256m", "MB/s", mb_per_s(median(&ns)), -1, "", "higher", "");
 }
 
-static void compare(const char *suffix, struct gpu *gpu, int fd, char *at, char *mirror, const char *const target[3])
+static void compare(const char *suffix, int repeats, struct gpu *gpu, int fd, char *at, char *mirror,
+		    const char *const target[3])
 {
 	struct figures hmm = { 0 }, ours = { 0 };
 	char name[64];
 
-	for (int i = 0; i < REPEATS; i++) {
+	for (int i = 0; i < repeats; i++) {
 		measure_test_hmm(fd, at, mirror, &hmm);
 		measure_ours(gpu, at, &ours);
 	}
@@ -308,11 +309,11 @@ int main(void)
 
 	gpu_open(&gpu, 0);
 	measure_memcpy(mirror, at);
-	compare("4k_256m", &gpu, fd, at, mirror, targets);
+	compare("4k_256m", REPEATS, &gpu, fd, at, mirror, targets);
 	measure_costs(&gpu, at);
 	measure_fault_latency(&gpu, at);
 	munmap(at, BYTES);
 	huge = buffer(MADV_HUGEPAGE);
-	compare("2m_256m", &gpu, fd, huge, mirror, none);
+	compare("2m_256m", HUGE_REPEATS, &gpu, fd, huge, mirror, none);
 	return 0;
 }
