@@ -612,7 +612,7 @@ static void race_with_replaced_pages(uint32_t location, size_t blocks)
 static void gpu_maps_ram_that_is_being_replaced(void)
 {
 	gpu_open(&gpu, 0);
-	race_with_replaced_pages(0, 48);
+	race_with_replaced_pages(0, 24);
 }
 
 static void gpu_maps_vram_that_is_being_replaced(void)
