@@ -4,13 +4,15 @@
  *
  * DOC: Removal
  *
- * Orderly removal needs SDMA until the last device-private page is home, so
+ * Device-private pages come home by SDMA (or BAR 0, if that fails), so
  * the order is: nobody new (REMOVING, drm_dev_unplug), nobody old (queues),
  * no fault work, pages home, what processes had on the GPU, struct pages,
  * interrupts, SDMA, GART, VRAM, PCI.
  *
- * When the GPU has been pulled out, SDMA jobs fail at once; all else is the
- * same. struct hgpu_device and the TTM device go with the last DRM reference.
+ * When the GPU has been pulled out, SDMA jobs fail at once and what was in VRAM
+ * is lost: struct pages and struct hgpu_device then stay until nobody maps them
+ * (hgpu_pagemap_fini()). All else is the same. struct hgpu_device and the TTM
+ * device go with the last DRM reference.
  */
 
 #include <drm/drm_drv.h>

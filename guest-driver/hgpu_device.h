@@ -35,7 +35,7 @@ struct dentry;
 #define HGPU_INV_ENG_VM		2	/* the CPU, VMIDs 1-15: VMID v uses 2 + v */
 
 /* Bits of &hgpu_device.state */
-#define HGPU_STATE_GONE		0	/* registers read all ones; never cleared */
+#define HGPU_STATE_GONE		0	/* its VRAM cannot be had any more; never cleared */
 #define HGPU_STATE_REMOVING	1	/* no new users; the hardware still works */
 #define HGPU_STATE_RESETTING	2	/* BARs may not answer; see hgpu_device_reset_prepare() */
 
@@ -48,9 +48,9 @@ struct dentry;
  * @doorbells_phys: BAR 2 for mappings of processes
  * @num_sdma: SDMA engines
  * @state: HGPU_STATE_* bits
- * @reset_lock: held for reading by who stores to VRAM through BAR 0 and can wait,
- *	for writing while a reset may swallow the stores; below the locks of
- *	processes and tables, above the GART's
+ * @reset_lock: held for reading by who uses VRAM through BAR 0 and can wait, for
+ *	writing while a reset may swallow that; below folio locks and the locks
+ *	of processes and tables, above the GART's
  * @index: 0.., names the debugfs directory
  * @stats: counters
  * @vram: VRAM and buffers

@@ -338,18 +338,21 @@ EXPORT_SYMBOL_IF_KUNIT(hgpu_vm_zap);
 
 u64 hgpu_vm_next_used(struct hgpu_vm *vm, u64 page, u64 last_page)
 {
+	bool used = false;
 	u64 next;
 
-	spin_lock(&vm->lock);
 	for (; page <= last_page; page = next) {
-		struct hgpu_pt *pdb0 = hgpu_vm_pdb0_locked(vm, page, &next);
 		u32 d = hgpu_pt_index(page, HGPU_VM_PDB0);
+		struct hgpu_pt *pdb0;
 
-		if (pdb0 && (pdb0->shadow[d] ||
-			     (pdb0->child[d] && pdb0->child[d]->nused)))
+		spin_lock(&vm->lock);
+		pdb0 = hgpu_vm_pdb0_locked(vm, page, &next);
+		used = pdb0 && (pdb0->shadow[d] ||
+				(pdb0->child[d] && pdb0->child[d]->nused));
+		spin_unlock(&vm->lock);
+		if (used)
 			break;
 	}
-	spin_unlock(&vm->lock);
 	return min(page, last_page + 1);
 }
 EXPORT_SYMBOL_IF_KUNIT(hgpu_vm_next_used);

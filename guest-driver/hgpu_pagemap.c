@@ -144,7 +144,8 @@ err_free:
  * @npages: at most HGPU_GRANULE_PAGES, within one aligned HGPU_GRANULE_PAGES
  *
  * A chunk that was made for these addresses and still has live pages is found
- * again, so that what could not be moved the first time goes to its place.
+ * again, so that what could not be moved the first time goes to its place;
+ * unless it is hidden.
  *
  * Context: process context, may sleep; no folio is locked, no migration held.
  * Return: the chunk, with a reference for hgpu_chunk_put(); ERR_PTR: -ENOSPC
@@ -417,7 +418,6 @@ static bool pagemap_orphan(struct hgpu_device *hdev)
 	spin_lock(&pm->lock);
 	pm->orphaned = pm->num_chunks;
 	if (pm->orphaned) {
-		set_bit(HGPU_STATE_GONE, &hdev->state);
 		drm_dev_get(&hdev->drm);
 		atomic_inc(&hgpu_orphans);
 		/* Not while it is being unloaded: that waits. */
@@ -443,6 +443,14 @@ void hgpu_pagemap_fini(struct hgpu_device *hdev)
 		return;
 
 	hgpu_pagemap_flush(hdev);
+	/*
+	 * CPU faults on lost pages that began before these were given up may
+	 * have a job, or read BAR 0. Who begins now finds neither.
+	 */
+	if (READ_ONCE(pm->num_chunks)) {
+		set_bit(HGPU_STATE_GONE, &hdev->state);
+		hgpu_migrations_wait(hdev);
+	}
 	if (pagemap_orphan(hdev))
 		return;
 	pagemap_unmap(hdev);

@@ -42,7 +42,7 @@ struct hgpu_migration;
  * struct hgpu_svm_chunk - VRAM of one migration granule
  * @hdev: the GPU
  * @bo: the memory; NULL in a pagemap that is orphaned
- * @kref: one for each live page and one for each migration that fills it
+ * @kref: one for each live page and one for whoever works with it
  * @pfn: of the first page
  * @npages: at most HGPU_GRANULE_PAGES
  * @owner: who may find it again, a cookie; with @va the key in the hash
@@ -75,13 +75,13 @@ struct hgpu_svm_chunk {
  * @region: the physical addresses that it took
  * @base_pfn: pfn of VRAM's first page
  * @npages: pages of VRAM
- * @lock: protects @hash, @chunks, @num_chunks and @closed
+ * @lock: protects @hash, @chunks, @num_chunks, @closed and the chunks' buffers
  * @hash: chunks by who may fill them further
- * @chunks: all that have a buffer
+ * @chunks: all of them
  * @num_chunks: how many; may be read without @lock as a hint
  * @closed: the GPU is being removed: no new chunks
  * @free_list: chunks without a live page
- * @free_work: frees @free_list
+ * @free_work: frees @free_list, and after the last chunk an orphan
  * @idle: woken when @chunks becomes empty
  * @migrations: the migrate mutex, one for each transfer window: scratch memory
  *	and the exclusive use of the window; NULL while in use

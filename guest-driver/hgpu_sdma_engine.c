@@ -400,8 +400,8 @@ static int hgpu_sdma_sched_init(struct hgpu_device *hdev)
 	int err;
 
 	/*
-	 * One job at a time, on the CPU that submits it: waking another one for
-	 * a dozen dwords costs more than writing them.
+	 * On the CPU that submits the job: waking another one for a dozen
+	 * dwords costs more than writing them.
 	 */
 	sdma->submit_wq = alloc_workqueue("hmm_gpu-sdma",
 					  WQ_MEM_RECLAIM | WQ_HIGHPRI, 1);

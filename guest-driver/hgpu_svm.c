@@ -17,9 +17,10 @@
  *    Below dma_resv, since an eviction is called with that held and needs a
  *    window; nothing takes a dma_resv while it has a migration
  * 5. folio locks and reclaim: memory is allocated in all of the above
- * 6. &hgpu_svms.notifier_lock: the GPU's PTEs. Taken in notifiers, hence in
+ * 6. what a reset holds: the SDMA ring's submit_lock, &hgpu_device.reset_lock
+ * 7. &hgpu_svms.notifier_lock: the GPU's PTEs. Taken in notifiers, hence in
  *    reclaim: nothing is allocated below
- * 7. spinlocks: page tables, TLB flush, chunks, rings
+ * 8. spinlocks: page tables, TLB flush, chunks, rings
  */
 
 #include <linux/dma-resv.h>

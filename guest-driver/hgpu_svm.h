@@ -35,7 +35,8 @@ struct mm_struct;
 
 /**
  * struct hgpu_svm_fault - a GPU fault that waits to be handled
- * @timestamp: GPU clock when it was reported
+ * @timestamp: GPU clock when it was reported; its low 48 bits until
+ *	hgpu_svm_fault_date()
  * @page: virtual page number
  * @gpu: index in &hgpu_svms.gpus
  * @flags: HGPU_SVM_FAULT_*

@@ -206,17 +206,16 @@ static int change_ranges(struct hgpu_svms *svms, u64 first, u64 last,
 	if (IS_ERR(old))
 		return PTR_ERR(old);
 
+	/* The first is less exact, but does not take a step a range. */
+	err = -ENOMEM;
+	if ((last - first) / svms->range_cap > HGPU_SVM_MAX_RANGES)
+		goto out_free;
 	n = hgpu_svm_plan_change(old, n_old, &change, NULL);
-	/* More than there can be, without the memory to find that out. */
-	if (n > HGPU_SVM_MAX_RANGES) {
-		err = -ENOMEM;
+	if (svms->num_ranges - n_old + n > HGPU_SVM_MAX_RANGES)
 		goto out_free;
-	}
 	new = kvmalloc_array(n, sizeof(*new), GFP_KERNEL);
-	if (!new) {
-		err = -ENOMEM;
+	if (!new)
 		goto out_free;
-	}
 	hgpu_svm_plan_change(old, n_old, &change, new);
 	err = hgpu_svm_replace_locked(svms, new[0].first, new[n - 1].last,
 				      new, n);

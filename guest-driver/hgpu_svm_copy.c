@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Moving the bytes of one granule: system pages, their DMA mapping, and the
- * one SDMA job that points the transfer window at them and copies.
+ * one SDMA job that points the transfer window at them and copies. Where that
+ * cannot be, the CPU fetches pages home through BAR 0.
  */
 #include <drm/drm_print.h>
 #include <linux/dma-mapping.h>
@@ -159,6 +160,26 @@ void hgpu_migration_put(struct hgpu_migration *m)
 {
 	hgpu_migration_put_try(m);
 	lock_map_release(&hgpu_migration_map);
+}
+
+/**
+ * hgpu_migrations_wait() - wait for those who have a migration now
+ * @hdev: the GPU
+ *
+ * Context: process context, may sleep; the caller has no migration.
+ */
+void hgpu_migrations_wait(struct hgpu_device *hdev)
+{
+	struct hgpu_migration *m[HGPU_GART_WINDOWS];
+	unsigned int i;
+
+	m[0] = hgpu_migration_get(hdev);
+	for (i = 1; i < HGPU_GART_WINDOWS; i++)
+		wait_event(hdev->pagemap.migrations_wait,
+			   (m[i] = hgpu_migration_tryget(hdev)));
+	while (--i)
+		hgpu_migration_put_try(m[i]);
+	hgpu_migration_put(m[0]);
 }
 
 /* ---- system pages ---- */
@@ -505,7 +526,8 @@ static int wait_for_engine(struct hgpu_migration *m)
  *
  * Context: process context, may sleep.
  * Return: 0: all of them are there, and visible to the CPU. Otherwise the
- * job's error, or -ENODEV without an engine, and none may be relied upon.
+ * job's error, -EIO when the pages could not be DMA-mapped, or -ENODEV without
+ * an engine, and none may be relied upon.
  */
 int hgpu_copy_wait(struct hgpu_migration *m)
 {

@@ -10,7 +10,8 @@
  *
  * A poison is gone with the next invalidation of its page, and a later report
  * brings it back. It must not outlive what it was meant for: the halt of the
- * queue, the end of a queue of the process, or a new range lifts it.
+ * queue, the end of a queue of the process, a new range, the GPU's leaving, or
+ * HGPU_SVM_DENIALS later ones lift it.
  */
 #include <drm/drm_print.h>
 

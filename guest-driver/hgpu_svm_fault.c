@@ -199,8 +199,8 @@ static int resolve(struct resolution *r)
 		if (err)
 			return err;
 	}
-	if (!r->mapped.ok)
-		return write ? -EPERM : -EFAULT;
+	if (!r->mapped.ok)	/* who may do what was asked before */
+		return -EFAULT;
 	map_rest(r);
 	return 0;
 }
@@ -309,8 +309,7 @@ static void conclude(struct hgpu_svms *svms, const struct hgpu_svm_fault *fault,
 	}
 }
 
-static void handle_retry(struct hgpu_svms *svms,
-			 const struct hgpu_svm_fault *fault)
+static void handle_retry(struct hgpu_svms *svms, struct hgpu_svm_fault *fault)
 {
 	struct hgpu_svm_range *range;
 	struct hgpu_device *hdev;
@@ -322,6 +321,7 @@ static void handle_retry(struct hgpu_svms *svms,
 	if (READ_ONCE(svms->dead) || !hdev || !svms->gpus[fault->gpu].vm)
 		goto out_unlock;
 
+	hgpu_svm_fault_date(fault, hgpu_gpu_timestamp(hdev));
 	if (is_resolved(svms, fault)) {
 		hgpu_stat_inc(hdev, gpu_faults_filtered);
 		goto out_unlock;

@@ -423,8 +423,9 @@ static int get_hidden(struct hgpu_svms *svms, struct hgpu_device *hdev,
  *
  * Context: process context, may sleep; mmap_lock (read) and &hgpu_svms.lock
  * are held, no folio lock.
- * Return: 0; -ENOSPC when VRAM is full; -ENOMEM, -EIO or the SDMA job's error:
- * whatever has not been moved is in system memory.
+ * Return: 0 (also when killed half-way); -ENOSPC when VRAM is full; -EAGAIN when
+ * pages that have moved on take all the places there are; -ENOMEM, -ENODEV, -EIO
+ * or the SDMA job's error: whatever has not been moved is in system memory.
  */
 int hgpu_svm_migrate_to_vram(struct hgpu_svms *svms, struct hgpu_device *hdev,
 			     struct vm_area_struct *vma, unsigned long start,
@@ -615,6 +616,12 @@ vm_fault_t hgpu_svm_migrate_to_ram(struct vm_fault *vmf)
 	m = hgpu_migration_get(hdev);
 	for (try = 0; try < HGPU_MIGRATE_TRIES && !ret; try++)
 		ret = bring_home(m, vmf, &g);
+	/* A neighbour's place, or so many addresses, may be what failed. */
+	if (ret < 0 && g.end - g.start > PAGE_SIZE) {
+		g.start = vmf->address & PAGE_MASK;
+		g.end = g.start + PAGE_SIZE;
+		ret = bring_home(m, vmf, &g);
+	}
 	hgpu_migration_put(m);
 	if (first)
 		clear_bit_unlock(HGPU_CHUNK_HOMING, &chunk->flags);

@@ -224,6 +224,7 @@ struct hgpu_migration *hgpu_migration_get(struct hgpu_device *hdev);
 struct hgpu_migration *hgpu_migration_tryget(struct hgpu_device *hdev);
 void hgpu_migration_put(struct hgpu_migration *m);
 void hgpu_migration_put_try(struct hgpu_migration *m);
+void hgpu_migrations_wait(struct hgpu_device *hdev);
 void hgpu_migration_prime(void);
 void hgpu_migration_unprime(void);
 
@@ -249,6 +250,7 @@ vm_fault_t hgpu_svm_migrate_to_ram(struct vm_fault *vmf);
 
 /* Reports of faults (hgpu_svm_report.c) */
 
+void hgpu_svm_fault_date(struct hgpu_svm_fault *fault, u64 now);
 bool hgpu_svm_reported_since(const struct hgpu_svm_fault *fault, u64 clock);
 bool hgpu_svm_fault_pop(struct hgpu_svms *svms, struct hgpu_svm_fault *fault);
 void hgpu_svm_note_resolved(struct hgpu_svms *svms, unsigned int gpu, u64 first,

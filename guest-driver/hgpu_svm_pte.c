@@ -238,7 +238,7 @@ void hgpu_svm_write_ptes_locked(struct hgpu_svms *svms, unsigned int gpu,
 }
 
 /**
- * hgpu_svm_replay() - have parked accesses walked, and reported, again
+ * hgpu_svm_replay() - have parked accesses walked again
  * @svms: the process's
  * @gpu: index
  *

@@ -170,8 +170,6 @@ static struct hgpu_svm_range *range_new(struct hgpu_svms *svms,
 
 	assert_write_locked(svms);
 
-	if (svms->num_ranges >= HGPU_SVM_MAX_RANGES)
-		return ERR_PTR(-ENOMEM);
 	range = kzalloc(sizeof(*range), GFP_KERNEL_ACCOUNT);
 	if (!range)
 		return ERR_PTR(-ENOMEM);
@@ -456,7 +454,7 @@ static struct hgpu_svm_span unregistered_span(struct hgpu_svms *svms,
  *
  * Context: mmap_lock (written) and &hgpu_svms.lock are held.
  * Return: the range; ERR_PTR: -EADDRINUSE if the page belongs to a buffer of
- * ALLOC_MEMORY, -ENOMEM.
+ * ALLOC_MEMORY, -EACCES if the process has HGPU_SVM_MAX_RANGES, -ENOMEM.
  */
 struct hgpu_svm_range *hgpu_svm_range_create_locked(struct hgpu_svms *svms,
 						    struct vm_area_struct *vma,
@@ -475,6 +473,9 @@ struct hgpu_svm_range *hgpu_svm_range_create_locked(struct hgpu_svms *svms,
 	 */
 	if (hgpu_process_va_is_bo(process, page, page))
 		return ERR_PTR(-EADDRINUSE);
+	/* For good, unlike -ENOMEM. */
+	if (svms->num_ranges >= HGPU_SVM_MAX_RANGES)
+		return ERR_PTR(-EACCES);
 	if (hgpu_process_va_is_bo(process, span.first, span.last)) {
 		span.first = page;
 		span.last = page;

@@ -17,8 +17,22 @@
 #include "hgpu_svm_trace.h"
 
 /**
+ * hgpu_svm_fault_date() - complete a report's time, of which it has 48 bits
+ * @fault: the report; at most 32 days old
+ * @now: hgpu_gpu_timestamp() of its GPU
+ *
+ * Moments that it will be compared with may be older than that.
+ *
+ * Context: any.
+ */
+void hgpu_svm_fault_date(struct hgpu_svm_fault *fault, u64 now)
+{
+	fault->timestamp = now - ((now - fault->timestamp) & GENMASK_ULL(47, 0));
+}
+
+/**
  * hgpu_svm_reported_since() - compare a report with a moment
- * @fault: the report
+ * @fault: the report, after hgpu_svm_fault_date()
  * @clock: hgpu_gpu_timestamp() of the moment
  *
  * Context: any.
@@ -26,8 +40,7 @@
  */
 bool hgpu_svm_reported_since(const struct hgpu_svm_fault *fault, u64 clock)
 {
-	/* Reports carry the low 48 bits of the clock. Shifted, both wrap alike. */
-	return (s64)((fault->timestamp - clock) << 16) >= 0;
+	return fault->timestamp >= clock;
 }
 
 /* ---- from the interrupt ring ---- */
