@@ -69,6 +69,25 @@ static void finalize(struct hgpu_migration *m)
 	m->core_ns += local_clock() - t0;
 }
 
+/* Returns the pages that are on their way, or why none are. */
+static long start_copy(struct hgpu_migration *m, long chosen)
+{
+	int err;
+
+	if (chosen <= 0) {
+		hgpu_copy_cancel(m);
+		finalize(m);
+		return chosen;
+	}
+	err = hgpu_copy_submit(m);
+	if (err) {
+		hgpu_copy_drop_dst(m);
+		finalize(m);
+		return err;
+	}
+	return chosen;
+}
+
 /* Wait and end. Returns the pages that have moved, or the copy's error. */
 static long finish(struct hgpu_migration *m)
 {
@@ -154,7 +173,6 @@ static long begin_to_vram(struct hgpu_migration *m, struct vm_area_struct *vma,
 			  const struct granule *g)
 {
 	unsigned int try;
-	long chosen;
 	int err;
 
 	err = hgpu_copy_prepare(m, DMA_TO_DEVICE);
@@ -171,20 +189,7 @@ static long begin_to_vram(struct hgpu_migration *m, struct vm_area_struct *vma,
 		return err;
 	}
 
-	chosen = choose_vram(m, g->chunk);
-	if (chosen <= 0) {
-		hgpu_copy_cancel(m);
-		finalize(m);
-		return chosen;
-	}
-
-	err = hgpu_copy_submit(m);
-	if (err) {
-		hgpu_copy_drop_dst(m);
-		finalize(m);
-		return err;
-	}
-	return chosen;
+	return start_copy(m, choose_vram(m, g->chunk));
 }
 
 /* ---- to system memory ---- */
@@ -244,7 +249,6 @@ long hgpu_svm_choose_ram(struct hgpu_migration *m, struct vm_area_struct *vma,
 static long begin_to_ram(struct hgpu_migration *m, struct vm_area_struct *vma,
 			 const struct granule *g, struct page *fault_page)
 {
-	long chosen;
 	int err;
 
 	err = hgpu_copy_prepare(m, DMA_FROM_DEVICE);
@@ -257,20 +261,7 @@ static long begin_to_ram(struct hgpu_migration *m, struct vm_area_struct *vma,
 		return err;
 	}
 
-	chosen = hgpu_svm_choose_ram(m, vma, fault_page);
-	if (chosen <= 0) {
-		hgpu_copy_cancel(m);
-		finalize(m);
-		return chosen;
-	}
-
-	err = hgpu_copy_submit(m);
-	if (err) {
-		hgpu_copy_drop_dst(m);
-		finalize(m);
-		return err;
-	}
-	return chosen;
+	return start_copy(m, hgpu_svm_choose_ram(m, vma, fault_page));
 }
 
 /* ---- the pipeline ---- */
