@@ -5,6 +5,7 @@
 #include <drm/drm_vma_manager.h>
 #include <drm/ttm/ttm_tt.h>
 #include <linux/log2.h>
+#include <linux/mm.h>
 #include <linux/sizes.h>
 
 #include "hgpu_device.h"
@@ -39,6 +40,14 @@ static int hgpu_gem_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma)
 	struct ttm_buffer_object *tbo =
 		container_of(obj, struct ttm_buffer_object, base);
 	int err;
+
+	/*
+	 * TTM has no private copies. The thunk maps VRAM that is not public
+	 * privately and without access: as in amdgpu that is a mapping which
+	 * can never be written to, and so copies nothing.
+	 */
+	if (is_cow_mapping(vma->vm_flags) && !(vma->vm_flags & VM_ACCESS_FLAGS))
+		vm_flags_clear(vma, VM_MAYWRITE);
 
 	err = ttm_bo_mmap_obj(vma, tbo);
 	if (err)

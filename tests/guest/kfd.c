@@ -203,6 +203,24 @@ static void vram_that_is_not_public_maps_without_access(void)
 	expect_int(free_handle(a.handle), ==, 0);
 }
 
+/* How the thunk really maps it. There is no private copy to be had, so it never becomes writable. */
+static void vram_maps_privately_without_access(void)
+{
+	struct kfd_ioctl_alloc_memory_of_gpu_args a;
+	char *at = map_anon(PAGE);
+
+	gpu_open(&gpu, 0);
+	expect_int(alloc_at(at, PAGE, VRAM, &a), ==, 0);
+	expect(mmap(at, PAGE, PROT_NONE, MAP_PRIVATE | MAP_FIXED, gpu.drm, a.mmap_offset) == at, "%s", strerror(errno));
+	expect(mprotect(at, PAGE, PROT_READ | PROT_WRITE) && errno == EACCES, "a private mapping became writable");
+	expect_int(map_to_gpu(a.handle, true), ==, 0);
+	expect_int(map_to_gpu(a.handle, false), ==, 0);
+	expect(mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, gpu.drm, a.mmap_offset) == MAP_FAILED && errno == EINVAL,
+	       "a private mapping that can be read");
+	munmap(at, PAGE);
+	expect_int(free_handle(a.handle), ==, 0);
+}
+
 static void available_memory_follows_allocations(void)
 {
 	struct kfd_ioctl_get_available_memory_args before = { 0 }, after = { 0 };
@@ -644,6 +662,7 @@ static const struct tap_test tests[] = {
 	TAP_TEST(xnack_is_on_and_cannot_be_off),
 	TAP_TEST(vram_buffer_is_used_by_cpu_and_gpu),
 	TAP_TEST(vram_that_is_not_public_maps_without_access),
+	TAP_TEST(vram_maps_privately_without_access),
 	TAP_TEST(available_memory_follows_allocations),
 	TAP_TEST(more_than_there_is_gives_enomem),
 	TAP_TEST(freed_buffer_counts_while_it_is_mapped),
