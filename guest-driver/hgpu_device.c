@@ -24,6 +24,7 @@
 #include "hgpu_device.h"
 #include "hgpu_gpuvm.h"
 #include "hgpu_kfd.h"
+#include "hgpu_kfd_events.h"
 #include "hgpu_process.h"
 #include "hgpu_svm.h"
 
@@ -199,11 +200,15 @@ static void hgpu_device_fini_base(struct hgpu_device *hdev)
 	hgpu_vram_unbind(hdev);
 }
 
-/* SDMA interrupts of user queues: SDMA below does not know queues. */
+/* SDMA interrupts of user queues: SDMA below does not know queues, nor queues events. */
 static void hgpu_device_queue_interrupt(struct hgpu_device *hdev,
 					const struct hgpu_iv *iv, void *data)
 {
-	if (iv->ring_id >= HGPU_SDMA_CTX_RLC0)
+	if (iv->ring_id < HGPU_SDMA_CTX_RLC0)
+		return;
+	if (iv->src_id == HGPU_SRCID_SDMA_TRAP)
+		hgpu_kfd_event_interrupt(iv->pasid, iv->src_data[0]);
+	else
 		hgpu_queue_interrupt(hdev, (unsigned long)data, iv);
 }
 

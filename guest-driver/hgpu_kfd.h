@@ -26,6 +26,7 @@ struct hgpu_queue;
 
 /* mmap offsets on /dev/kfd, as kfd_priv.h has them */
 #define HGPU_KFD_MMAP_TYPE	GENMASK_ULL(63, 62)
+#define HGPU_KFD_MMAP_EVENTS	2u
 #define HGPU_KFD_MMAP_DOORBELL	3u
 #define HGPU_KFD_MMAP_GPU_ID	GENMASK_ULL(61, 46)
 

@@ -17,6 +17,7 @@
 
 #include "hgpu_device.h"
 #include "hgpu_kfd.h"
+#include "hgpu_kfd_events.h"
 #include "hgpu_process.h"
 #include "hgpu_queue.h"
 
@@ -488,6 +489,11 @@ static const struct hgpu_kfd_ioctl_desc hgpu_kfd_ioctls[AMDKFD_COMMAND_END] = {
 	HGPU_KFD_IOCTL(GET_CLOCK_COUNTERS, hgpu_kfd_get_clock_counters),
 	HGPU_KFD_IOCTL(GET_PROCESS_APERTURES, hgpu_kfd_get_apertures),
 	HGPU_KFD_IOCTL(UPDATE_QUEUE, hgpu_kfd_update_queue),
+	HGPU_KFD_IOCTL(CREATE_EVENT, hgpu_kfd_create_event),
+	HGPU_KFD_IOCTL(DESTROY_EVENT, hgpu_kfd_destroy_event),
+	HGPU_KFD_IOCTL(SET_EVENT, hgpu_kfd_set_event),
+	HGPU_KFD_IOCTL(RESET_EVENT, hgpu_kfd_reset_event),
+	HGPU_KFD_IOCTL(WAIT_EVENTS, hgpu_kfd_wait_events),
 	HGPU_KFD_IOCTL(GET_PROCESS_APERTURES_NEW, hgpu_kfd_get_apertures_new),
 	HGPU_KFD_IOCTL(ACQUIRE_VM, hgpu_kfd_ioctl_acquire_vm),
 	HGPU_KFD_IOCTL(ALLOC_MEMORY_OF_GPU, hgpu_kfd_ioctl_alloc),
@@ -525,7 +531,7 @@ static long hgpu_kfd_call(struct hgpu_process *process,
  *
  * Return: 0; -ENOTTY for what is none of KFD's numbers; -EINVAL for those
  * that this driver does not have; never -EAGAIN or -EINTR, on which the thunk
- * would try again for ever.
+ * would try again for ever, but for a wait that a signal ends.
  */
 long hgpu_kfd_ioctl(struct hgpu_process *process, unsigned int cmd, unsigned long arg)
 {

@@ -15,6 +15,7 @@
 
 #include "hgpu_device.h"
 #include "hgpu_kfd.h"
+#include "hgpu_kfd_events.h"
 #include "hgpu_process.h"
 #include "hgpu_vram.h"
 
@@ -301,6 +302,7 @@ err_free:
 
 static void hgpu_kfd_destroy(struct hgpu_kfd_bo *kbo)
 {
+	hgpu_kfd_drop_event_page(kbo);
 	idr_remove(&kbo->pdd->bos, kbo->id);
 	hgpu_kfd_free_bo(kbo);
 	hgpu_kfd_unclaim_va(kbo);
@@ -310,6 +312,8 @@ static void hgpu_kfd_destroy(struct hgpu_kfd_bo *kbo)
 int hgpu_kfd_free(struct hgpu_kfd_bo *kbo)
 {
 	lockdep_assert_held(&kbo->pdd->process->lock);
+	if (hgpu_kfd_is_event_page(kbo))
+		return -EPERM;
 	if (kbo->mapped)
 		return -EBUSY;
 	hgpu_kfd_destroy(kbo);

@@ -11,6 +11,7 @@
 
 #include "hgpu_device.h"
 #include "hgpu_kfd.h"
+#include "hgpu_kfd_events.h"
 #include "hgpu_process.h"
 
 #define HGPU_PASID_LIMIT	XA_LIMIT(1, HGPU_IH_VMID_LUT__PASID)
@@ -145,6 +146,7 @@ static void hgpu_process_free_work(struct work_struct *work)
 		hgpu_process_release_gpu(pdd);
 	}
 	hgpu_svms_fini(&process->svms);
+	hgpu_kfd_events_fini(&process->events);
 
 	for (i = 0; i < process->num_devices; i++) {
 		idr_destroy(&process->devices[i]->bos);
@@ -259,6 +261,7 @@ static struct mmu_notifier *hgpu_process_alloc_notifier(struct mm_struct *mm)
 	hgpu_process_init_locks(process);
 	process->bo_vas = RB_ROOT_CACHED;
 	idr_init(&process->queue_ids);
+	hgpu_kfd_events_init(&process->events);
 	INIT_WORK(&process->free_work, hgpu_process_free_work);
 	process->xnack = true;
 	process->pid_nr = task_tgid_nr(current);

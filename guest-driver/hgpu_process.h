@@ -33,6 +33,7 @@
 #include <linux/workqueue.h>
 
 #include "hgpu_gpuvm.h"
+#include "hgpu_kfd_events.h"
 #include "hgpu_svm.h"
 
 struct drm_file;
@@ -93,6 +94,7 @@ struct hgpu_process_device {
  * @va_lock: protects @bo_vas; a leaf
  * @bo_vas: address ranges of buffers, in pages: SVM ranges keep away from them
  * @svms: shared virtual memory
+ * @events: what it waits for
  * @free_work: the last step
  */
 struct hgpu_process {
@@ -114,6 +116,7 @@ struct hgpu_process {
 	struct rb_root_cached bo_vas;
 
 	struct hgpu_svms svms;
+	struct hgpu_kfd_events events;
 	struct work_struct free_work;
 };
 

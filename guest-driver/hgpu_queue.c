@@ -160,7 +160,7 @@ void hgpu_queue_interrupt(struct hgpu_device *hdev, unsigned int engine,
 	unsigned int slot = (iv->ring_id - HGPU_SDMA_CTX_RLC0) * hqds->num_engines + engine;
 	bool news = false;
 
-	if (iv->src_id == HGPU_SRCID_SDMA_TRAP || slot >= hqds->num_slots)
+	if (slot >= hqds->num_slots)
 		return;
 
 	spin_lock(&hqds->error_lock);

@@ -118,10 +118,9 @@ void hgpu_hqd_fini(struct hgpu_device *hdev);
  * hgpu_queue_interrupt() - an SDMA interrupt entry of a user queue
  * @hdev: the GPU
  * @engine: SDMA engine
- * @iv: the entry; ring id is HGPU_SDMA_CTX_RLC0 or above
+ * @iv: the entry, no TRAP; ring id is HGPU_SDMA_CTX_RLC0 or above
  *
- * Remembers why the device halted the queue. TRAPs are dropped: who waits for
- * one needs KFD's events, which are not there yet.
+ * Remembers why the device halted the queue.
  *
  * Context: hgpu_ih_handler_t's.
  */

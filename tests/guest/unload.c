@@ -16,15 +16,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "lib/event.h"
 #include "lib/gpu.h"
 #include "lib/mem.h"
 #include "lib/tap.h"
 
 #define SEED 0x5eed0005u
 #define DRIVER "/sys/bus/pci/drivers/hmm_gpu"
-
-static struct gpu gpu;
-static struct queue q;
 
 static int unload(void)
 {
@@ -168,12 +166,52 @@ static void unbind_takes_the_gpu_from_a_working_process(void)
 	tap_join(tap_fork(works, NULL));
 }
 
+/* They are signalled by the CPU from then on. */
+static void unbind_leaves_events_to_their_process(void)
+{
+	struct waiter w = { .n = 1, .ms = FOREVER };
+	char address[16];
+
+	gpu_pci_address(0, address);
+	w.id[0] = open_with_page();
+	start(&w);
+	expect_asleep(&w);
+	for (int i = 0; i < 500; i++)
+		queue_trap(&q, w.id[0]);	/* at the same time; with no slot written */
+	queue_submit(&q);
+	expect_int(write_text(DRIVER "/unbind", address), ==, 0);
+	expect_asleep(&w);
+	expect_int(set(w.id[0]), ==, 0);
+	ended_with(&w, COMPLETE);
+	expect_int(create(AUTO), ==, 2);
+	expect_int(wait_one(2, 0), ==, TIMEOUT);
+	expect_int(destroy(2), ==, 0);
+	expect_int(write_text(DRIVER "/bind", address), ==, 0);
+	tap_join(tap_fork(works, NULL));
+}
+
+static void unload_ends_events_that_were_left(void)
+{
+	need_module_file();
+	open_with_page();
+	create(MANUAL);
+	create_type(KFD_IOC_EVENT_MEMORY, AUTO);
+	queue_destroy(&q);
+	munmap(page.at, page.size);
+	gpu_close(&gpu);
+	expect(wait_until(unload() == 0, 5000), "the module does not go although nothing is open: %s", strerror(errno));
+	load();
+	tap_join(tap_fork(works, NULL));
+}
+
 static const struct tap_test tests[] = {
 	TAP_TEST(unload_is_refused_while_files_are_open),
 	TAP_TEST(unload_and_load_again),
 	TAP_TEST(unload_brings_live_device_pages_home),
 	TAP_TEST(unload_brings_pages_of_forked_children_home),
 	TAP_TEST(unbind_takes_the_gpu_from_a_working_process),
+	TAP_TEST(unbind_leaves_events_to_their_process),
+	TAP_TEST(unload_ends_events_that_were_left),
 };
 
 int main(int argc, char **argv)

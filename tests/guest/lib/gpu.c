@@ -334,6 +334,16 @@ void queue_fence(struct queue *q, void *dst, uint32_t value)
 	queue_emit(q, p, HGPU_SDMA_FENCE_DW);
 }
 
+void queue_trap(struct queue *q, uint32_t context)
+{
+	uint32_t p[HGPU_SDMA_TRAP_DW] = {
+		HGPU_SDMA_PKT_HEADER(HGPU_SDMA_OP_TRAP, 0),
+		FIELD_PREP(HGPU_SDMA_PKT_TRAP_INT_CONTEXT__INT_CONTEXT, context),
+	};
+
+	queue_emit(q, p, HGPU_SDMA_TRAP_DW);
+}
+
 void queue_atomic(struct queue *q, unsigned int tc_op, void *dst, uint64_t src, uint64_t compare)
 {
 	uint32_t p[HGPU_SDMA_ATOMIC_DW] = {

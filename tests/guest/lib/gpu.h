@@ -85,6 +85,7 @@ void queue_copy(struct queue *q, void *dst, const void *src, size_t bytes);
 void queue_fill(struct queue *q, void *dst, uint32_t value, size_t bytes);
 void queue_write32(struct queue *q, void *dst, uint32_t value);
 void queue_fence(struct queue *q, void *dst, uint32_t value);
+void queue_trap(struct queue *q, uint32_t context);
 void queue_atomic(struct queue *q, unsigned int tc_op, void *dst, uint64_t src, uint64_t compare);
 
 /* Ring the doorbell. */
