@@ -241,6 +241,7 @@ int hgpu_device_init(struct hgpu_device *hdev)
 	int err;
 
 	init_rwsem(&hdev->reset_lock);
+	hgpu_smi_init(hdev);
 	hdev->index = ida_alloc(&hgpu_index_ida, GFP_KERNEL);
 	if (hdev->index < 0)
 		return hdev->index;
@@ -274,6 +275,7 @@ int hgpu_device_init(struct hgpu_device *hdev)
 
 err_drm:
 	set_bit(HGPU_STATE_REMOVING, &hdev->state);
+	hgpu_smi_fini(hdev);
 	hgpu_debugfs_remove(hdev);
 	drm_dev_unplug(&hdev->drm);
 	hgpu_svm_evict_all(hdev);
@@ -305,6 +307,7 @@ void hgpu_device_fini(struct hgpu_device *hdev)
 	hgpu_ih_drain(hdev);
 	hgpu_svm_evict_all(hdev);
 	hgpu_kfd_remove_device(hdev);
+	hgpu_smi_fini(hdev);
 	hgpu_pagemap_fini(hdev);
 	hgpu_hqd_fini(hdev);
 	hgpu_vmid_fini(hdev);
@@ -336,6 +339,7 @@ void hgpu_device_lost(struct hgpu_device *hdev)
  */
 void hgpu_device_reset_prepare(struct hgpu_device *hdev)
 {
+	hgpu_smi_reset_start(hdev, "PCI reset");
 	set_bit(HGPU_STATE_RESETTING, &hdev->state);
 	hgpu_hqd_reset(hdev);
 	hgpu_sdma_suspend(hdev);
@@ -381,6 +385,8 @@ void hgpu_device_reset_done(struct hgpu_device *hdev)
 		hgpu_vmid_hw_init(hdev);
 	}
 	clear_bit(HGPU_STATE_RESETTING, &hdev->state);
-	if (!err)
-		drm_info(&hdev->drm, "reset: VRAM is kept, queues of processes are lost\n");
+	if (err)
+		return;
+	drm_info(&hdev->drm, "reset: VRAM is kept, queues of processes are lost\n");
+	hgpu_smi_reset_end(hdev);
 }

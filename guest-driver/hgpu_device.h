@@ -20,6 +20,7 @@
 #include "hgpu_queue.h"
 #include "hgpu_regs.h"
 #include "hgpu_sdma_engine.h"
+#include "hgpu_smi.h"
 #include "hgpu_stats.h"
 #include "hgpu_vmid.h"
 #include "hgpu_vram.h"
@@ -53,6 +54,7 @@ struct dentry;
  *	of processes and tables, above the GART's
  * @index: 0.., names the debugfs directory
  * @stats: counters
+ * @smi: who wants to hear what happens
  * @vram: VRAM and buffers
  * @gart: the aperture of VMID 0
  * @ih: interrupts
@@ -79,6 +81,7 @@ struct hgpu_device {
 	int index;
 
 	struct hgpu_stats stats;
+	struct hgpu_smi smi;
 	struct hgpu_vram vram;
 	struct hgpu_gart gart;
 	struct hgpu_ih ih;

@@ -470,6 +470,24 @@ static int hgpu_kfd_svm_validate(const void *data, unsigned int size)
 	return need == SIZE_MAX || size < need ? -EINVAL : 0;
 }
 
+/* ---- events ---- */
+
+static int hgpu_kfd_smi_events(struct hgpu_process *process, void *data)
+{
+	struct kfd_ioctl_smi_events_args *args = data;
+	struct hgpu_process_device *pdd;
+	int ret;
+
+	mutex_lock(&process->lock);
+	pdd = hgpu_kfd_pdd(process, args->gpuid);
+	ret = IS_ERR(pdd) ? PTR_ERR(pdd) : hgpu_smi_open(pdd->hdev);
+	mutex_unlock(&process->lock);
+	if (ret < 0)
+		return ret;
+	args->anon_fd = ret;
+	return 0;
+}
+
 /* ---- dispatch ---- */
 
 struct hgpu_kfd_ioctl_desc {
@@ -500,6 +518,7 @@ static const struct hgpu_kfd_ioctl_desc hgpu_kfd_ioctls[AMDKFD_COMMAND_END] = {
 	HGPU_KFD_IOCTL(FREE_MEMORY_OF_GPU, hgpu_kfd_ioctl_free),
 	HGPU_KFD_IOCTL(MAP_MEMORY_TO_GPU, hgpu_kfd_ioctl_map),
 	HGPU_KFD_IOCTL(UNMAP_MEMORY_FROM_GPU, hgpu_kfd_ioctl_unmap),
+	HGPU_KFD_IOCTL(SMI_EVENTS, hgpu_kfd_smi_events),
 	HGPU_KFD_IOCTL(SVM, hgpu_kfd_svm, .validate = hgpu_kfd_svm_validate),
 	HGPU_KFD_IOCTL(SET_XNACK_MODE, hgpu_kfd_set_xnack_mode),
 	HGPU_KFD_IOCTL(AVAILABLE_MEMORY, hgpu_kfd_get_available_memory),

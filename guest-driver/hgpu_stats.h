@@ -55,7 +55,9 @@
 	COUNTER(ih_overflows)						\
 	/* queues */							\
 	COUNTER(queues_created)						\
-	COUNTER(queues_destroyed)
+	COUNTER(queues_destroyed)					\
+	/* events */							\
+	COUNTER(smi_events_dropped)	/* no room: read too slowly */
 
 /*
  * struct hgpu_stats - the counters of one GPU

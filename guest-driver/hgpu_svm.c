@@ -20,7 +20,7 @@
  * 6. what a reset holds: the SDMA ring's submit_lock, &hgpu_device.reset_lock
  * 7. &hgpu_svms.notifier_lock: the GPU's PTEs. Taken in notifiers, hence in
  *    reclaim: nothing is allocated below
- * 8. spinlocks: page tables, TLB flush, chunks, rings
+ * 8. spinlocks: page tables, TLB flush, chunks, rings, events
  */
 
 #include <linux/dma-resv.h>
@@ -140,6 +140,8 @@ void hgpu_svms_set_vm(struct hgpu_svms *svms, unsigned int gpu,
 	mutex_lock(&svms->lock);
 	mutex_lock(&svms->notifier_lock);
 	svms->gpus[gpu].vm = vm;
+	svms->gpus[gpu].task = task_pid_nr(current);
+	get_task_comm(svms->gpus[gpu].comm, current);
 	mutex_unlock(&svms->notifier_lock);
 	mutex_unlock(&svms->lock);
 }

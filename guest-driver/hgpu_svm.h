@@ -10,6 +10,7 @@
 #include <linux/list.h>
 #include <linux/mutex.h>
 #include <linux/rbtree.h>
+#include <linux/sched.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 #include <linux/workqueue.h>
@@ -55,10 +56,14 @@ struct hgpu_svm_fault {
  * struct hgpu_svm_gpu - a GPU of the process
  * @hdev: the GPU; NULL: none at this index
  * @vm: its page tables; NULL until the process has acquired them
+ * @task: the thread that has, for events; written with @vm
+ * @comm: its name then
  */
 struct hgpu_svm_gpu {
 	struct hgpu_device *hdev;
 	struct hgpu_vm *vm;
+	pid_t task;
+	char comm[TASK_COMM_LEN];
 };
 
 /**
@@ -97,7 +102,7 @@ struct hgpu_svm_denial {
  * struct hgpu_svms - shared virtual memory of one process
  * @mm: the process's; not a reference, use mmget_not_zero(): it stays
  *	allocated until hgpu_svms_fini() returns
- * @pid: for messages
+ * @pid: for messages and events
  * @xnack: recoverable faults are on; written by the owner while no queue lives
  * @lock: protects @ranges, attributes, @gpus (with @notifier_lock) and what
  *	faults have come to; below mmap_lock, above migration
@@ -181,6 +186,8 @@ void hgpu_svms_add_gpu(struct hgpu_svms *svms, unsigned int gpu,
  * @svms: the process's
  * @gpu: index given to hgpu_svms_add_gpu()
  * @vm: page tables; live until hgpu_svms_remove_gpu()
+ *
+ * Events name current as the one who has faults there.
  *
  * Context: process context, takes &hgpu_svms.lock.
  */

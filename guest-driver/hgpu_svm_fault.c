@@ -17,11 +17,13 @@
 static void handle_noretry(struct hgpu_svms *svms,
 			   const struct hgpu_svm_fault *fault)
 {
+	const struct hgpu_svm_gpu *gpu = &svms->gpus[fault->gpu];
 	struct hgpu_device *hdev;
 
 	mutex_lock(&svms->lock);
-	hdev = svms->gpus[fault->gpu].hdev;
+	hdev = gpu->hdev;
 	if (hdev) {
+		hgpu_smi_vm_fault(hdev, svms->pid, gpu->task, gpu->comm);
 		hgpu_stat_inc(hdev, gpu_faults_noretry);
 		dev_notice_ratelimited(hdev->drm.dev,
 				       "pid %d: queue halted by GPU %s of %#llx\n",

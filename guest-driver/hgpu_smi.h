@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * SMI events: KFD's log of what happens to a GPU, one line of text each, for
+ * those who have asked for it.
+ *
+ * Below everything that has something to tell: it knows the GPU and no more.
+ * None of the functions that tell does anything while nobody listens; they
+ * allocate nothing and take one spinlock, a leaf, so notifiers may call them.
+ */
+#ifndef HGPU_SMI_H
+#define HGPU_SMI_H
+
+#include <linux/kfd_ioctl.h>
+#include <linux/list.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+
+struct hgpu_device;
+
+/**
+ * struct hgpu_smi - who listens to a GPU
+ * @lock: protects @clients, and writing to their buffers
+ * @clients: open files
+ * @resets: how many there have been; written by who resets
+ */
+struct hgpu_smi {
+	spinlock_t lock;
+	struct list_head clients;
+	u32 resets;
+};
+
+/**
+ * hgpu_smi_init() - nobody listens
+ * @hdev: the GPU
+ */
+void hgpu_smi_init(struct hgpu_device *hdev);
+
+/**
+ * hgpu_smi_fini() - hang up on those who listen
+ * @hdev: the GPU; nobody calls hgpu_smi_open() any more
+ *
+ * They read what there is, then -ENODEV.
+ *
+ * Context: process context.
+ */
+void hgpu_smi_fini(struct hgpu_device *hdev);
+
+/**
+ * hgpu_smi_open() - KFD's SMI_EVENTS: a file to read events from
+ * @hdev: the GPU
+ *
+ * It hears nothing before a mask is written to it. Events of other processes
+ * are for those only who have CAP_SYS_ADMIN now and ask for them in the mask.
+ * The file keeps @hdev's memory, not the GPU.
+ *
+ * Context: process context, may sleep.
+ * Return: a file descriptor of current, -ENOMEM, -EMFILE, -ENFILE.
+ */
+int hgpu_smi_open(struct hgpu_device *hdev);
+
+/**
+ * hgpu_smi_vm_fault() - a queue was halted by an access that must fail
+ * @hdev: the GPU
+ * @pid: thread group of the process
+ * @task: the thread that acquired the page tables
+ * @comm: its name then
+ *
+ * Context: any but interrupts; does not sleep.
+ */
+void hgpu_smi_vm_fault(struct hgpu_device *hdev, pid_t pid, pid_t task,
+		       const char *comm);
+
+/**
+ * hgpu_smi_reset_start() - the GPU is about to be reset
+ * @hdev: the GPU
+ * @cause: why
+ *
+ * Context: process context; the caller lets no two resets be at once.
+ */
+void hgpu_smi_reset_start(struct hgpu_device *hdev, const char *cause);
+
+/**
+ * hgpu_smi_reset_end() - the GPU works again
+ * @hdev: the GPU
+ *
+ * Context: as hgpu_smi_reset_start().
+ */
+void hgpu_smi_reset_end(struct hgpu_device *hdev);
+
+#endif /* HGPU_SMI_H */
