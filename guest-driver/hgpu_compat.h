@@ -44,6 +44,13 @@
 #define HGPU_COMPAT_IMPORT_KUNIT_NS()	MODULE_IMPORT_NS("EXPORTED_FOR_KUNIT_TESTING")
 #endif
 
+/*
+ * Some kernels' kfd_ioctl.h has an error code in this line. KFD's interface 1.10,
+ * which is what we promise, does not, whatever kernel we are built for.
+ */
+#define HGPU_COMPAT_FMT_MIGRATE_END(ns, pid, start, size, from, to, trigger) \
+	"%lld -%d @%lx(%lx) %x->%x %d\n", (ns), (pid), (start), (size), (from), (to), (trigger)
+
 #include <drm/gpu_scheduler.h>
 
 /* A scheduler with one run queue and one job a credit. */

@@ -80,6 +80,36 @@ static struct hgpu_svm_chunk *chunk_find(struct hgpu_pagemap *pm,
 	return chunk;
 }
 
+/**
+ * hgpu_chunk_any() - is any of this in VRAM?
+ * @hdev: the GPU
+ * @owner: as given to hgpu_chunk_get()
+ * @va: page number
+ * @npages: how many
+ *
+ * Looks at chunks, not at pages: those that mremap() has moved there, or that
+ * live in a hidden chunk, are not seen.
+ *
+ * Context: any but interrupts; the answer may be of yesterday.
+ * Return: true if there is a chunk for some of the addresses.
+ */
+bool hgpu_chunk_any(struct hgpu_device *hdev, const void *owner,
+		    unsigned long va, unsigned long npages)
+{
+	unsigned long at = ALIGN_DOWN(va, HGPU_GRANULE_PAGES), end = va + npages;
+	struct hgpu_pagemap *pm = &hdev->pagemap;
+	struct hgpu_svm_chunk *chunk = NULL;
+
+	spin_lock(&pm->lock);
+	for (; at < end && !chunk; at += HGPU_GRANULE_PAGES)
+		hlist_for_each_entry(chunk, chunk_bucket(pm, owner, at), hash)
+			if (chunk->owner == owner && chunk->va < end &&
+			    chunk->va + chunk->npages > va)
+				break;
+	spin_unlock(&pm->lock);
+	return chunk;
+}
+
 static int chunk_add(struct hgpu_pagemap *pm, struct hgpu_svm_chunk *chunk)
 {
 	int err = 0;

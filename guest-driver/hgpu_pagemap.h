@@ -50,6 +50,10 @@ struct hgpu_migration;
  * @used: pages that are live; set by migration, under @owner's lock, cleared by
  *	page_free
  * @flags: HGPU_CHUNK_* bits
+ * @pid: @owner's, for events; as are the next two, which are attributes of the
+ *	memory when it was filled last
+ * @prefetch_loc: KFD's gpu_id, or another location
+ * @preferred_loc: likewise
  * @hash: in &hgpu_pagemap.hash, or not: hgpu_chunk_hide()
  * @link: in &hgpu_pagemap.chunks
  * @free: in &hgpu_pagemap.free_list
@@ -64,6 +68,9 @@ struct hgpu_svm_chunk {
 	unsigned long va;
 	DECLARE_BITMAP(used, HGPU_GRANULE_PAGES);
 	unsigned long flags;
+	pid_t pid;
+	u32 prefetch_loc;
+	u32 preferred_loc;
 	struct hlist_node hash;
 	struct list_head link;
 	struct llist_node free;

@@ -12,8 +12,10 @@
 #include <linux/poll.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
+#include <linux/timekeeping.h>
 #include <linux/wait.h>
 
+#include "hgpu_compat.h"
 #include "hgpu_device.h"
 
 #define HGPU_SMI_BUFFER	1024	/* bytes that a client may leave unread, as KFD */
@@ -161,7 +163,7 @@ void hgpu_smi_fini(struct hgpu_device *hdev)
 /* ---- telling ---- */
 
 /* Before anything is looked up, formatted or locked. */
-static bool hgpu_smi_heard(const struct hgpu_device *hdev)
+bool hgpu_smi_heard(const struct hgpu_device *hdev)
 {
 	return !list_empty(&hdev->smi.clients);
 }
@@ -210,6 +212,61 @@ static void tell(struct hgpu_device *hdev, pid_t pid, enum kfd_smi_event event,
 	len += vscnprintf(line + len, sizeof(line) - len, format, args);
 	va_end(args);
 	send(hdev, pid, event, line, len);
+}
+
+void hgpu_smi_migrate_start(struct hgpu_device *hdev,
+			    const struct hgpu_smi_migration *what)
+{
+	if (!hgpu_smi_heard(hdev))
+		return;
+	tell(hdev, what->pid, KFD_SMI_EVENT_MIGRATE_START,
+	     KFD_EVENT_FMT_MIGRATE_START(ktime_get_boottime_ns(), what->pid,
+					 what->first, what->npages, what->from,
+					 what->to, what->prefetch_loc,
+					 what->preferred_loc, what->trigger));
+}
+
+void hgpu_smi_migrate_end(struct hgpu_device *hdev,
+			  const struct hgpu_smi_migration *what)
+{
+	if (!hgpu_smi_heard(hdev))
+		return;
+	tell(hdev, what->pid, KFD_SMI_EVENT_MIGRATE_END,
+	     HGPU_COMPAT_FMT_MIGRATE_END(ktime_get_boottime_ns(), what->pid,
+					 what->first, what->npages, what->from,
+					 what->to, what->trigger));
+}
+
+void hgpu_smi_fault_start(struct hgpu_device *hdev, pid_t pid,
+			  unsigned long page, bool write)
+{
+	if (!hgpu_smi_heard(hdev))
+		return;
+	tell(hdev, pid, KFD_SMI_EVENT_PAGE_FAULT_START,
+	     KFD_EVENT_FMT_PAGEFAULT_START(ktime_get_boottime_ns(), pid, page,
+					   hdev->gpu_id, write ? 'W' : 'R'));
+}
+
+void hgpu_smi_fault_end(struct hgpu_device *hdev, pid_t pid,
+			unsigned long page, bool migrated)
+{
+	if (!hgpu_smi_heard(hdev))
+		return;
+	tell(hdev, pid, KFD_SMI_EVENT_PAGE_FAULT_END,
+	     KFD_EVENT_FMT_PAGEFAULT_END(ktime_get_boottime_ns(), pid, page,
+					 hdev->gpu_id, migrated ? 'M' : 'U'));
+}
+
+void hgpu_smi_unmapped(struct hgpu_device *hdev, pid_t pid,
+		       unsigned long first, unsigned long last,
+		       enum KFD_SVM_UNMAP_TRIGGERS trigger)
+{
+	if (!hgpu_smi_heard(hdev))
+		return;
+	tell(hdev, pid, KFD_SMI_EVENT_UNMAP_FROM_GPU,
+	     KFD_EVENT_FMT_UNMAP_FROM_GPU(ktime_get_boottime_ns(), pid, first,
+					  last - first + 1, hdev->gpu_id,
+					  trigger));
 }
 
 void hgpu_smi_vm_fault(struct hgpu_device *hdev, pid_t pid, pid_t task,

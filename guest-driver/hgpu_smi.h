@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * SMI events: KFD's log of what happens to a GPU, one line of text each, for
- * those who have asked for it.
+ * SMI events: KFD's log of page faults, migrations, unmappings and resets, one
+ * line of text each, for those who have asked for it.
  *
  * Below everything that has something to tell: it knows the GPU and no more.
  * None of the functions that tell does anything while nobody listens; they
@@ -27,6 +27,28 @@ struct hgpu_smi {
 	spinlock_t lock;
 	struct list_head clients;
 	u32 resets;
+};
+
+/**
+ * struct hgpu_smi_migration - memory that is to move, as far as it can
+ * @pid: thread group of the owner
+ * @first: first page
+ * @npages: how many
+ * @from: KFD's gpu_id, 0 for system memory
+ * @to: likewise
+ * @prefetch_loc: attribute of the memory
+ * @preferred_loc: likewise
+ * @trigger: why
+ */
+struct hgpu_smi_migration {
+	pid_t pid;
+	unsigned long first;
+	unsigned long npages;
+	u32 from;
+	u32 to;
+	u32 prefetch_loc;
+	u32 preferred_loc;
+	enum KFD_MIGRATE_TRIGGERS trigger;
 };
 
 /**
@@ -57,6 +79,77 @@ void hgpu_smi_fini(struct hgpu_device *hdev);
  * Return: a file descriptor of current, -ENOMEM, -EMFILE, -ENFILE.
  */
 int hgpu_smi_open(struct hgpu_device *hdev);
+
+/**
+ * hgpu_smi_heard() - does anybody listen?
+ * @hdev: the GPU
+ *
+ * For those who would have to find out more before they can tell.
+ *
+ * Context: any; the answer may be of yesterday.
+ * Return: true if so.
+ */
+bool hgpu_smi_heard(const struct hgpu_device *hdev);
+
+/**
+ * hgpu_smi_migrate_start() - memory is about to move
+ * @hdev: to or from this GPU
+ * @what: what, and why
+ *
+ * Context: any but interrupts; does not sleep.
+ */
+void hgpu_smi_migrate_start(struct hgpu_device *hdev,
+			    const struct hgpu_smi_migration *what);
+
+/**
+ * hgpu_smi_migrate_end() - it has moved, as far as it could
+ * @hdev: as given to hgpu_smi_migrate_start()
+ * @what: likewise
+ *
+ * Not called when there turned out to be nothing to move.
+ *
+ * Context: any but interrupts; does not sleep.
+ */
+void hgpu_smi_migrate_end(struct hgpu_device *hdev,
+			  const struct hgpu_smi_migration *what);
+
+/**
+ * hgpu_smi_fault_start() - a GPU's page fault is going to be resolved
+ * @hdev: the GPU
+ * @pid: thread group of the process
+ * @page: virtual page number
+ * @write: it wrote
+ *
+ * Context: any but interrupts; does not sleep.
+ */
+void hgpu_smi_fault_start(struct hgpu_device *hdev, pid_t pid,
+			  unsigned long page, bool write);
+
+/**
+ * hgpu_smi_fault_end() - the page fault is resolved, or put off
+ * @hdev: the GPU
+ * @pid: thread group of the process
+ * @page: virtual page number
+ * @migrated: memory was to move for it
+ *
+ * Context: any but interrupts; does not sleep.
+ */
+void hgpu_smi_fault_end(struct hgpu_device *hdev, pid_t pid,
+			unsigned long page, bool migrated);
+
+/**
+ * hgpu_smi_unmapped() - a GPU has lost translations to the CPU's doings
+ * @hdev: the GPU
+ * @pid: thread group of the process
+ * @first: first page
+ * @last: last page, inclusive
+ * @trigger: why
+ *
+ * Context: any but interrupts; does not sleep.
+ */
+void hgpu_smi_unmapped(struct hgpu_device *hdev, pid_t pid,
+		       unsigned long first, unsigned long last,
+		       enum KFD_SVM_UNMAP_TRIGGERS trigger);
 
 /**
  * hgpu_smi_vm_fault() - a queue was halted by an access that must fail

@@ -268,12 +268,15 @@ static int prefetch_vma(struct hgpu_svms *svms, struct hgpu_svm_range *range,
 	unsigned long end = (last + 1) << PAGE_SHIFT;
 	int err;
 
-	err = hgpu_svm_leave_gpus(svms, gpu, vma, start, end);
-	if (err || gpu < 0)
+	err = hgpu_svm_leave_gpus(range, gpu, vma, start, end,
+				  KFD_MIGRATE_TRIGGER_PREFETCH);
+	if (err < 0)
 		return err;
 	/* As in KFD, memory that does not fit simply stays where it is. */
-	hgpu_svm_migrate_to_vram(svms, svms->gpus[gpu].hdev, vma, start, end,
-				 hgpu_svm_granule(&range->attrs));
+	if (gpu >= 0)
+		hgpu_svm_migrate_to_vram(range, svms->gpus[gpu].hdev, vma,
+					 start, end,
+					 KFD_MIGRATE_TRIGGER_PREFETCH);
 	return 0;
 }
 

@@ -111,8 +111,10 @@ struct hgpu_migration *hgpu_migration_tryget(struct hgpu_device *hdev)
 	for (i = 0; i < HGPU_GART_WINDOWS && !m; i++)
 		swap(m, pm->migrations[i]);
 	spin_unlock(&pm->migrations_lock);
-	if (m)
+	if (m) {
 		m->core_ns = 0;
+		m->collected = false;
+	}
 	return m;
 }
 

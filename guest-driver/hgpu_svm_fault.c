@@ -97,6 +97,7 @@ static enum where best_place(struct hgpu_svms *svms,
  * @last: last page, inclusive
  * @where: it shall go there
  * @full: VRAM is full
+ * @migrated: it was to move, for events
  * @mapped: what became of the page
  */
 struct resolution {
@@ -108,6 +109,7 @@ struct resolution {
 	u64 last;
 	enum where where;
 	bool full;
+	bool migrated;
 	struct hgpu_svm_mapped mapped;
 };
 
@@ -133,12 +135,16 @@ static void migrate(struct resolution *r)
 
 	if (r->where == AS_IT_IS)
 		return;
-	hgpu_svm_leave_gpus(svms, gpu, r->vma, start, end);
-	if (gpu >= 0)
-		r->full = hgpu_svm_migrate_to_vram(svms, svms->gpus[gpu].hdev,
-						   r->vma, start, end,
-						   hgpu_svm_granule(&r->range->attrs)) ==
-			  -ENOSPC;
+	if (hgpu_svm_leave_gpus(r->range, gpu, r->vma, start, end,
+				KFD_MIGRATE_TRIGGER_PAGEFAULT_GPU))
+		r->migrated = true;
+	if (gpu < 0)
+		return;
+	r->migrated = true;
+	r->full = hgpu_svm_migrate_to_vram(r->range, svms->gpus[gpu].hdev,
+					   r->vma, start, end,
+					   KFD_MIGRATE_TRIGGER_PAGEFAULT_GPU) ==
+		  -ENOSPC;
 }
 
 static int map(struct resolution *r, u32 more_flags)
@@ -226,6 +232,7 @@ static int handle_in_range(struct hgpu_svms *svms,
 			   const struct hgpu_svm_fault *fault,
 			   struct hgpu_svm_range *range)
 {
+	struct hgpu_device *hdev = svms->gpus[fault->gpu].hdev;
 	struct resolution r = {
 		.svms = svms,
 		.fault = fault,
@@ -245,7 +252,10 @@ static int handle_in_range(struct hgpu_svms *svms,
 	r.where = best_place(svms, &range->attrs, fault->gpu);
 	if (r.where == NOWHERE)
 		return -EACCES;
+	hgpu_smi_fault_start(hdev, svms->pid, fault->page,
+			     fault->flags & HGPU_SVM_FAULT_WRITE);
 	err = resolve(&r);
+	hgpu_smi_fault_end(hdev, svms->pid, fault->page, r.migrated);
 	return err == -EFAULT ? why_absent(&r) : err;
 }
 

@@ -189,6 +189,7 @@ static long begin_to_vram(struct hgpu_migration *m, struct vm_area_struct *vma,
 		return err;
 	}
 
+	m->collected = true;
 	return start_copy(m, choose_vram(m, g->chunk));
 }
 
@@ -249,6 +250,7 @@ long hgpu_svm_choose_ram(struct hgpu_migration *m, struct vm_area_struct *vma,
 static long begin_to_ram(struct hgpu_migration *m, struct vm_area_struct *vma,
 			 const struct granule *g, struct page *fault_page)
 {
+	long chosen;
 	int err;
 
 	err = hgpu_copy_prepare(m, DMA_FROM_DEVICE);
@@ -261,7 +263,9 @@ static long begin_to_ram(struct hgpu_migration *m, struct vm_area_struct *vma,
 		return err;
 	}
 
-	return start_copy(m, hgpu_svm_choose_ram(m, vma, fault_page));
+	chosen = hgpu_svm_choose_ram(m, vma, fault_page);
+	m->collected |= chosen != 0;
+	return start_copy(m, chosen);
 }
 
 /* ---- the pipeline ---- */
@@ -278,12 +282,14 @@ static long begin(struct hgpu_migration *m, struct vm_area_struct *vma,
  * @first: had in any case
  * @second: had as long as nobody else waits for it, or NULL
  * @busy: the one of them that is in flight, or NULL
+ * @collected: there was something to move
  * @err: the first error
  */
 struct pipeline {
 	struct hgpu_migration *first;
 	struct hgpu_migration *second;
 	struct hgpu_migration *busy;
+	bool collected;
 	int err;
 };
 
@@ -317,6 +323,7 @@ static void pipeline_step(struct pipeline *p, struct vm_area_struct *vma,
 	if (p->busy == next)
 		pipeline_finish(p);
 	ret = begin(next, vma, g);
+	p->collected |= next->collected;
 	pipeline_note(p, ret);
 	if (ret > 0) {
 		pipeline_finish(p);
@@ -326,10 +333,11 @@ static void pipeline_step(struct pipeline *p, struct vm_area_struct *vma,
 
 /*
  * Migrate a batch, two granules in flight if the second migration is free.
- * Returns the first error; what could be moved has been.
+ * Returns the first error; what could be moved has been. @collected is set if
+ * there was something to move.
  */
 static int run_batch(struct hgpu_device *hdev, struct vm_area_struct *vma,
-		     const struct granule *g, unsigned int n)
+		     const struct granule *g, unsigned int n, bool *collected)
 {
 	struct pipeline p = { .first = hgpu_migration_get(hdev) };
 
@@ -340,6 +348,7 @@ static int run_batch(struct hgpu_device *hdev, struct vm_area_struct *vma,
 		cond_resched();
 	}
 	pipeline_finish(&p);
+	*collected |= p.collected;
 
 	hgpu_migration_put_try(p.second);
 	hgpu_migration_put(p.first);
@@ -354,23 +363,33 @@ static unsigned long granule_end(unsigned long addr, unsigned long end,
 	return min(end, ALIGN_DOWN(addr, size) + size);
 }
 
-static struct hgpu_svm_chunk *get_chunk(struct hgpu_svms *svms,
+static struct hgpu_svm_chunk *get_chunk(struct hgpu_svm_range *range,
 					struct hgpu_device *hdev,
 					const struct granule *g)
 {
-	return hgpu_chunk_get(hdev, svms, g->start >> PAGE_SHIFT,
-			      (g->end - g->start) >> PAGE_SHIFT);
+	struct hgpu_svm_chunk *chunk;
+
+	chunk = hgpu_chunk_get(hdev, range->svms, g->start >> PAGE_SHIFT,
+			       (g->end - g->start) >> PAGE_SHIFT);
+	if (!IS_ERR(chunk)) {
+		WRITE_ONCE(chunk->pid, range->svms->pid);
+		WRITE_ONCE(chunk->prefetch_loc, range->attrs.prefetch_loc);
+		WRITE_ONCE(chunk->preferred_loc, range->attrs.preferred_loc);
+	}
+	return chunk;
 }
 
 /* VRAM for up to a batch of granules: @n of them. Returns why no more. */
-static int get_batch(struct hgpu_svms *svms, struct hgpu_device *hdev,
-		     unsigned long start, unsigned long end, u32 granule_pages,
-		     struct granule *g, unsigned int *n)
+static int get_batch(struct hgpu_svm_range *range, struct hgpu_device *hdev,
+		     unsigned long start, unsigned long end, struct granule *g,
+		     unsigned int *n)
 {
+	u32 granule_pages = hgpu_svm_granule(&range->attrs);
+
 	for (*n = 0; *n < HGPU_MIGRATE_BATCH && start < end; g++, ++*n) {
 		g->start = start;
 		g->end = granule_end(start, end, granule_pages);
-		g->chunk = get_chunk(svms, hdev, g);
+		g->chunk = get_chunk(range, hdev, g);
 		if (IS_ERR(g->chunk)) {
 			if (g->chunk == ERR_PTR(-ENOSPC))
 				hgpu_stat_inc(hdev, vram_full);
@@ -382,7 +401,7 @@ static int get_batch(struct hgpu_svms *svms, struct hgpu_device *hdev,
 }
 
 /* Other chunks in place of those that turned out to be full. */
-static int get_hidden(struct hgpu_svms *svms, struct hgpu_device *hdev,
+static int get_hidden(struct hgpu_svm_range *range, struct hgpu_device *hdev,
 		      struct granule *g, unsigned int n)
 {
 	struct hgpu_svm_chunk *chunk;
@@ -390,7 +409,7 @@ static int get_hidden(struct hgpu_svms *svms, struct hgpu_device *hdev,
 	for (; n--; g++) {
 		if (!hgpu_chunk_hidden(g->chunk))
 			continue;
-		chunk = get_chunk(svms, hdev, g);
+		chunk = get_chunk(range, hdev, g);
 		if (IS_ERR(chunk))
 			return PTR_ERR(chunk);
 		hgpu_chunk_put(g->chunk);
@@ -399,15 +418,72 @@ static int get_hidden(struct hgpu_svms *svms, struct hgpu_device *hdev,
 	return 0;
 }
 
+/* For events; the ends are the caller's. */
+static struct hgpu_smi_migration describe(struct hgpu_svm_range *range,
+					  unsigned long start,
+					  unsigned long end,
+					  enum KFD_MIGRATE_TRIGGERS trigger)
+{
+	return (struct hgpu_smi_migration) {
+		.pid = range->svms->pid,
+		.first = start >> PAGE_SHIFT,
+		.npages = (end - start) >> PAGE_SHIFT,
+		.prefetch_loc = range->attrs.prefetch_loc,
+		.preferred_loc = range->attrs.preferred_loc,
+		.trigger = trigger,
+	};
+}
+
+/* What the core refuses, or what has no anonymous page. */
+static bool never_moves(struct vm_area_struct *vma)
+{
+	return is_vm_hugetlb_page(vma) || vma_is_dax(vma) ||
+	       (vma->vm_flags & (VM_SPECIAL | VM_SHARED));
+}
+
+/* As in KFD, memory for which there is no VRAM is no event. */
+static int to_vram_by_batches(struct hgpu_svm_range *range,
+			      struct hgpu_device *hdev,
+			      struct vm_area_struct *vma, unsigned long start,
+			      unsigned long end,
+			      const struct hgpu_smi_migration *what)
+{
+	bool begun = false, collected = false;
+	struct granule g[HGPU_MIGRATE_BATCH];
+	int err = 0, ret;
+
+	while (start < end && !err && !fatal_signal_pending(current)) {
+		unsigned int i, n;
+
+		err = get_batch(range, hdev, start, end, g, &n);
+		if (!n)
+			break;
+		if (!begun)
+			hgpu_smi_migrate_start(hdev, what);
+		begun = true;
+		ret = run_batch(hdev, vma, g, n, &collected);
+		if (ret == -EAGAIN)	/* once, with chunks that are new */
+			ret = get_hidden(range, hdev, g, n) ?:
+			      run_batch(hdev, vma, g, n, &collected);
+		if (ret && !err)
+			err = ret;
+		start = g[n - 1].end;
+		for (i = 0; i < n; i++)
+			hgpu_chunk_put(g[i].chunk);
+	}
+	if (collected)
+		hgpu_smi_migrate_end(hdev, what);
+	return err;
+}
+
 /**
  * hgpu_svm_migrate_to_vram() - move memory to VRAM
- * @svms: the process's
+ * @range: covers the addresses
  * @hdev: the GPU
- * @vma: covers the addresses
+ * @vma: likewise
  * @start: first address, page-aligned
  * @end: last address + 1
- * @granule_pages: pages of a granule, a power of two, at most
- *	HGPU_GRANULE_PAGES
+ * @trigger: why, for events
  *
  * Pages that cannot be moved (of files, pinned, locked by others) stay where
  * they are; that is no error.
@@ -418,66 +494,35 @@ static int get_hidden(struct hgpu_svms *svms, struct hgpu_device *hdev,
  * pages that have moved on take all the places there are; -ENOMEM, -ENODEV, -EIO
  * or the SDMA job's error: whatever has not been moved is in system memory.
  */
-int hgpu_svm_migrate_to_vram(struct hgpu_svms *svms, struct hgpu_device *hdev,
+int hgpu_svm_migrate_to_vram(struct hgpu_svm_range *range,
+			     struct hgpu_device *hdev,
 			     struct vm_area_struct *vma, unsigned long start,
-			     unsigned long end, u32 granule_pages)
+			     unsigned long end,
+			     enum KFD_MIGRATE_TRIGGERS trigger)
 {
-	struct granule g[HGPU_MIGRATE_BATCH];
+	struct hgpu_smi_migration what = describe(range, start, end, trigger);
 	u64 t0 = local_clock();
-	int err = 0, ret;
+	int err;
 
-	lockdep_assert_held(&svms->lock);
-	mmap_assert_locked(svms->mm);
+	lockdep_assert_held(&range->svms->lock);
+	mmap_assert_locked(range->svms->mm);
 
-	/* What the core refuses, or what has no anonymous page. */
-	if (is_vm_hugetlb_page(vma) || vma_is_dax(vma) ||
-	    (vma->vm_flags & (VM_SPECIAL | VM_SHARED)))
+	if (never_moves(vma))
 		return 0;
 
-	while (start < end && !err && !fatal_signal_pending(current)) {
-		unsigned int i, n;
-
-		err = get_batch(svms, hdev, start, end, granule_pages, g, &n);
-		if (!n)
-			break;
-		ret = run_batch(hdev, vma, g, n);
-		if (ret == -EAGAIN)	/* once, with chunks that are new */
-			ret = get_hidden(svms, hdev, g, n) ?:
-			      run_batch(hdev, vma, g, n);
-		if (ret && !err)
-			err = ret;
-		start = g[n - 1].end;
-		for (i = 0; i < n; i++)
-			hgpu_chunk_put(g[i].chunk);
-	}
+	what.to = hdev->gpu_id;
+	err = to_vram_by_batches(range, hdev, vma, start, end, &what);
 	hgpu_stat_add(hdev, migrate_ns, local_clock() - t0);
 	return err;
 }
 
-/**
- * hgpu_svm_migrate_home() - move a GPU's pages to system memory
- * @hdev: the GPU
- * @vma: covers the addresses
- * @start: first address, page-aligned
- * @end: last address + 1
- *
- * Context: process context, may sleep; mmap_lock (read) is held, no folio lock.
- * Return: 0, -ENOMEM, -EIO or the SDMA job's error: whatever has not been moved
- * is in VRAM.
- */
-int hgpu_svm_migrate_home(struct hgpu_device *hdev, struct vm_area_struct *vma,
-			  unsigned long start, unsigned long end)
+static int home_by_batches(struct hgpu_device *hdev,
+			   struct vm_area_struct *vma, unsigned long start,
+			   unsigned long end, bool *collected)
 {
 	struct granule g[HGPU_MIGRATE_BATCH];
-	u64 t0 = local_clock();
 	unsigned int n;
 	int err = 0;
-
-	mmap_assert_locked(vma->vm_mm);
-
-	if (!READ_ONCE(hdev->pagemap.num_chunks) || is_vm_hugetlb_page(vma) ||
-	    vma_is_dax(vma) || (vma->vm_flags & (VM_SPECIAL | VM_SHARED)))
-		return 0;
 
 	while (start < end && !err) {
 		for (n = 0; n < HGPU_MIGRATE_BATCH && start < end; n++) {
@@ -488,42 +533,87 @@ int hgpu_svm_migrate_home(struct hgpu_device *hdev, struct vm_area_struct *vma,
 			};
 			start = g[n].end;
 		}
-		err = run_batch(hdev, vma, g, n);
+		err = run_batch(hdev, vma, g, n, collected);
 		if (fatal_signal_pending(current))
 			break;
 	}
-	hgpu_stat_add(hdev, migrate_ns, local_clock() - t0);
 	return err;
 }
 
 /**
- * hgpu_svm_leave_gpus() - have memory on no GPU but one
- * @svms: the process's
- * @gpu: index of the one, or -1 for none
- * @vma: covers the addresses
+ * hgpu_svm_migrate_home() - move a GPU's pages to system memory
+ * @range: covers the addresses
+ * @hdev: the GPU
+ * @vma: likewise
  * @start: first address, page-aligned
  * @end: last address + 1
+ * @trigger: why, for events; only of memory that is known to be in VRAM
  *
- * Context: as hgpu_svm_migrate_home(); &hgpu_svms.lock is held.
- * Return: 0 or the first error of hgpu_svm_migrate_home().
+ * Context: process context, may sleep; mmap_lock (read) and &hgpu_svms.lock
+ * are held, no folio lock.
+ * Return: 1; 0 if no page was there; -ENOMEM, -EIO or the SDMA job's error:
+ * whatever has not been moved is in VRAM.
  */
-int hgpu_svm_leave_gpus(struct hgpu_svms *svms, int gpu,
-			struct vm_area_struct *vma, unsigned long start,
-			unsigned long end)
+int hgpu_svm_migrate_home(struct hgpu_svm_range *range,
+			  struct hgpu_device *hdev, struct vm_area_struct *vma,
+			  unsigned long start, unsigned long end,
+			  enum KFD_MIGRATE_TRIGGERS trigger)
 {
-	int i, ret, err = 0;
+	struct hgpu_smi_migration what = describe(range, start, end, trigger);
+	bool collected = false, tell;
+	u64 t0 = local_clock();
+	int err;
+
+	lockdep_assert_held(&range->svms->lock);
+	mmap_assert_locked(vma->vm_mm);
+
+	if (!READ_ONCE(hdev->pagemap.num_chunks) || never_moves(vma))
+		return 0;
+
+	what.from = hdev->gpu_id;
+	tell = hgpu_smi_heard(hdev) &&
+	       hgpu_chunk_any(hdev, range->svms, what.first, what.npages);
+	if (tell)
+		hgpu_smi_migrate_start(hdev, &what);
+	err = home_by_batches(hdev, vma, start, end, &collected);
+	if (tell && collected)
+		hgpu_smi_migrate_end(hdev, &what);
+	hgpu_stat_add(hdev, migrate_ns, local_clock() - t0);
+	return err ?: collected;
+}
+
+/**
+ * hgpu_svm_leave_gpus() - have memory on no GPU but one
+ * @range: covers the addresses
+ * @gpu: index of the one, or -1 for none
+ * @vma: likewise
+ * @start: first address, page-aligned
+ * @end: last address + 1
+ * @trigger: why, for events
+ *
+ * Context: as hgpu_svm_migrate_home().
+ * Return: 1; 0 if no page was on another GPU; or the first error of
+ * hgpu_svm_migrate_home().
+ */
+int hgpu_svm_leave_gpus(struct hgpu_svm_range *range, int gpu,
+			struct vm_area_struct *vma, unsigned long start,
+			unsigned long end, enum KFD_MIGRATE_TRIGGERS trigger)
+{
+	struct hgpu_svms *svms = range->svms;
+	int i, ret, any = 0, err = 0;
 
 	lockdep_assert_held(&svms->lock);
 
 	for (i = 0; i < HGPU_SVM_MAX_GPUS; i++) {
 		if (i == gpu || !svms->gpus[i].hdev)
 			continue;
-		ret = hgpu_svm_migrate_home(svms->gpus[i].hdev, vma, start,
-					    end);
-		if (ret && !err)
+		ret = hgpu_svm_migrate_home(range, svms->gpus[i].hdev, vma,
+					    start, end, trigger);
+		if (ret < 0 && !err)
 			err = ret;
+		any |= ret > 0;
 	}
-	return err;
+	return err ?: any;
 }
 
 /* ---- CPU faults ---- */
@@ -565,6 +655,46 @@ static int bring_home(struct hgpu_migration *m, struct vm_fault *vmf,
 	return m->dst[i] && (m->src[i] & MIGRATE_PFN_MIGRATE);
 }
 
+/* For events: the memory is its owner's, whose child may have touched it. */
+static struct hgpu_smi_migration describe_fault(struct hgpu_svm_chunk *chunk,
+						const struct granule *g)
+{
+	return (struct hgpu_smi_migration) {
+		.pid = READ_ONCE(chunk->pid),
+		.first = g->start >> PAGE_SHIFT,
+		.npages = (g->end - g->start) >> PAGE_SHIFT,
+		.from = chunk->hdev->gpu_id,
+		.prefetch_loc = READ_ONCE(chunk->prefetch_loc),
+		.preferred_loc = READ_ONCE(chunk->preferred_loc),
+		.trigger = KFD_MIGRATE_TRIGGER_PAGEFAULT_CPU,
+	};
+}
+
+/* Some tries, at last for the page alone. Returns what bring_home() does. */
+static int bring_home_patiently(struct hgpu_device *hdev, struct vm_fault *vmf,
+				struct hgpu_svm_chunk *chunk)
+{
+	struct granule g = fault_granule(vmf, chunk);
+	struct hgpu_smi_migration what = describe_fault(chunk, &g);
+	struct hgpu_migration *m = hgpu_migration_get(hdev);
+	unsigned int try;
+	int ret = 0;
+
+	hgpu_smi_migrate_start(hdev, &what);
+	for (try = 0; try < HGPU_MIGRATE_TRIES && !ret; try++)
+		ret = bring_home(m, vmf, &g);
+	/* A neighbour's place, or so many addresses, may be what failed. */
+	if (ret < 0 && g.end - g.start > PAGE_SIZE) {
+		g.start = vmf->address & PAGE_MASK;
+		g.end = g.start + PAGE_SIZE;
+		ret = bring_home(m, vmf, &g);
+	}
+	if (m->collected)
+		hgpu_smi_migrate_end(hdev, &what);
+	hgpu_migration_put(m);
+	return ret;
+}
+
 /**
  * hgpu_svm_migrate_to_ram() - the CPU has touched a page in VRAM
  * @vmf: the fault
@@ -581,12 +711,9 @@ vm_fault_t hgpu_svm_migrate_to_ram(struct vm_fault *vmf)
 {
 	struct hgpu_svm_chunk *chunk = vmf->page->zone_device_data;
 	struct hgpu_device *hdev = chunk->hdev;
-	struct granule g = fault_granule(vmf, chunk);
-	struct hgpu_migration *m;
 	u64 t0 = local_clock();
-	unsigned int try;
-	int ret = 0;
 	bool first;
+	int ret;
 
 	if (test_bit(HGPU_CHUNK_LOST, &chunk->flags))
 		return VM_FAULT_SIGBUS;
@@ -604,16 +731,7 @@ vm_fault_t hgpu_svm_migrate_to_ram(struct vm_fault *vmf)
 
 	hgpu_stat_inc(hdev, cpu_faults);
 	trace_hgpu_svm_cpu_fault(hdev, vmf->address, page_to_pfn(vmf->page));
-	m = hgpu_migration_get(hdev);
-	for (try = 0; try < HGPU_MIGRATE_TRIES && !ret; try++)
-		ret = bring_home(m, vmf, &g);
-	/* A neighbour's place, or so many addresses, may be what failed. */
-	if (ret < 0 && g.end - g.start > PAGE_SIZE) {
-		g.start = vmf->address & PAGE_MASK;
-		g.end = g.start + PAGE_SIZE;
-		ret = bring_home(m, vmf, &g);
-	}
-	hgpu_migration_put(m);
+	ret = bring_home_patiently(hdev, vmf, chunk);
 	if (first)
 		clear_bit_unlock(HGPU_CHUNK_HOMING, &chunk->flags);
 

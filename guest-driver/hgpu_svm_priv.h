@@ -127,9 +127,9 @@ void hgpu_svm_drop_ptes(struct hgpu_device *hdev, const u64 *ptes, u32 n);
 void hgpu_svm_write_ptes_locked(struct hgpu_svms *svms, unsigned int gpu,
 				u64 first, u32 n, const u64 *ptes,
 				enum hgpu_svm_flush when);
-void hgpu_svm_zap_gpu_locked(struct hgpu_svms *svms, unsigned int gpu,
+bool hgpu_svm_zap_gpu_locked(struct hgpu_svms *svms, unsigned int gpu,
 			     u64 first, u64 last);
-void hgpu_svm_zap_locked(struct hgpu_svms *svms, u64 first, u64 last);
+u8 hgpu_svm_zap_locked(struct hgpu_svms *svms, u64 first, u64 last);
 void hgpu_svm_zap(struct hgpu_svms *svms, u64 first, u64 last);
 u64 hgpu_svm_read_pte(struct hgpu_svms *svms, unsigned int gpu, u64 page);
 void hgpu_svm_replay(struct hgpu_svms *svms, unsigned int gpu);
@@ -152,6 +152,8 @@ static inline u32 hgpu_svm_granule(const struct hgpu_svm_attrs *attrs)
 struct hgpu_svm_chunk *hgpu_chunk_get(struct hgpu_device *hdev,
 				      const void *owner, unsigned long va,
 				      u32 npages);
+bool hgpu_chunk_any(struct hgpu_device *hdev, const void *owner,
+		    unsigned long va, unsigned long npages);
 void hgpu_chunk_put(struct hgpu_svm_chunk *chunk);
 void hgpu_chunk_hide(struct hgpu_svm_chunk *chunk);
 bool hgpu_chunk_hidden(struct hgpu_svm_chunk *chunk);
@@ -191,6 +193,7 @@ static inline bool hgpu_page_is_ours(struct hgpu_device *hdev,
  * @nents: entries of @sg, 0 when unmapped
  * @max_run: bytes that one DMA mapping may have
  * @dir: of the DMA mapping, hence of the migration
+ * @collected: since this was taken there has been something to move
  * @core_ns: time spent in core mm and DMA mapping
  * @src: see struct migrate_vma
  * @dst: see struct migrate_vma
@@ -210,6 +213,7 @@ struct hgpu_migration {
 	u32 nents;
 	u32 max_run;
 	enum dma_data_direction dir;
+	bool collected;
 	u64 core_ns;
 	unsigned long src[HGPU_GRANULE_PAGES];
 	unsigned long dst[HGPU_GRANULE_PAGES];
@@ -236,14 +240,18 @@ void hgpu_copy_drop_dst(struct hgpu_migration *m);
 u32 hgpu_copy_alloc_ram(struct hgpu_migration *m, struct vm_area_struct *vma,
 			unsigned long addr, u32 want);
 
-int hgpu_svm_migrate_to_vram(struct hgpu_svms *svms, struct hgpu_device *hdev,
+int hgpu_svm_migrate_to_vram(struct hgpu_svm_range *range,
+			     struct hgpu_device *hdev,
 			     struct vm_area_struct *vma, unsigned long start,
-			     unsigned long end, u32 granule_pages);
-int hgpu_svm_leave_gpus(struct hgpu_svms *svms, int gpu,
+			     unsigned long end,
+			     enum KFD_MIGRATE_TRIGGERS trigger);
+int hgpu_svm_leave_gpus(struct hgpu_svm_range *range, int gpu,
 			struct vm_area_struct *vma, unsigned long start,
-			unsigned long end);
-int hgpu_svm_migrate_home(struct hgpu_device *hdev, struct vm_area_struct *vma,
-			  unsigned long start, unsigned long end);
+			unsigned long end, enum KFD_MIGRATE_TRIGGERS trigger);
+int hgpu_svm_migrate_home(struct hgpu_svm_range *range,
+			  struct hgpu_device *hdev, struct vm_area_struct *vma,
+			  unsigned long start, unsigned long end,
+			  enum KFD_MIGRATE_TRIGGERS trigger);
 long hgpu_svm_choose_ram(struct hgpu_migration *m, struct vm_area_struct *vma,
 			 struct page *fault_page);
 vm_fault_t hgpu_svm_migrate_to_ram(struct vm_fault *vmf);

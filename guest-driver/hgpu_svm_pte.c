@@ -96,20 +96,22 @@ void hgpu_svm_drop_ptes(struct hgpu_device *hdev, const u64 *ptes, u32 n)
  * there are not DMA-mapped any more.
  *
  * Context: &hgpu_svms.notifier_lock is held; allocates nothing.
+ * Return: true if the GPU could use any of them.
  */
-void hgpu_svm_zap_gpu_locked(struct hgpu_svms *svms, unsigned int gpu,
+bool hgpu_svm_zap_gpu_locked(struct hgpu_svms *svms, unsigned int gpu,
 			     u64 first, u64 last)
 {
 	struct hgpu_device *hdev = svms->gpus[gpu].hdev;
 	struct hgpu_vm *vm = svms->gpus[gpu].vm;
 	u64 *old = svms->scratch->old;
 	u64 page, cleared = 0;
+	bool any = false;
 	u32 n;
 
 	lockdep_assert_held(&svms->notifier_lock);
 
 	if (!vm)
-		return;
+		return false;
 
 	last = min(last, HGPU_VM_PAGES - 1);
 	for (page = first;
@@ -120,6 +122,7 @@ void hgpu_svm_zap_gpu_locked(struct hgpu_svms *svms, unsigned int gpu,
 			hgpu_vm_zap(vm, page, page + n - 1);
 			continue;
 		}
+		any = true;
 		cleared += hgpu_vm_zap(vm, page, page + n - 1);
 		if (any_system(old, n)) {
 			hgpu_vm_flush_tlb(vm);
@@ -129,6 +132,7 @@ void hgpu_svm_zap_gpu_locked(struct hgpu_svms *svms, unsigned int gpu,
 	}
 	if (cleared)
 		hgpu_vm_flush_tlb(vm);
+	return any;
 }
 
 /**
@@ -138,17 +142,21 @@ void hgpu_svm_zap_gpu_locked(struct hgpu_svms *svms, unsigned int gpu,
  * @last: last page, inclusive
  *
  * Context: &hgpu_svms.notifier_lock is held; allocates nothing.
+ * Return: bits of GPUs that could use any of them.
  */
-void hgpu_svm_zap_locked(struct hgpu_svms *svms, u64 first, u64 last)
+u8 hgpu_svm_zap_locked(struct hgpu_svms *svms, u64 first, u64 last)
 {
 	unsigned int gpu;
+	u8 had = 0;
 
 	for (gpu = 0; gpu < HGPU_SVM_MAX_GPUS; gpu++) {
 		if (!svms->gpus[gpu].vm)
 			continue;
 		hgpu_stat_inc(svms->gpus[gpu].hdev, notifier_invalidations);
-		hgpu_svm_zap_gpu_locked(svms, gpu, first, last);
+		if (hgpu_svm_zap_gpu_locked(svms, gpu, first, last))
+			had |= BIT(gpu);
 	}
+	return had;
 }
 
 /**

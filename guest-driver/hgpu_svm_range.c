@@ -116,6 +116,34 @@ bool hgpu_svm_range_has_hole(struct hgpu_svm_range *range, u64 page)
 	return hole;
 }
 
+/* KFD's reasons for taking translations away. */
+static enum KFD_SVM_UNMAP_TRIGGERS unmap_trigger(enum mmu_notifier_event event)
+{
+	switch (event) {
+	case MMU_NOTIFY_UNMAP:
+		return KFD_SVM_UNMAP_TRIGGER_UNMAP_FROM_CPU;
+	case MMU_NOTIFY_MIGRATE:
+		return KFD_SVM_UNMAP_TRIGGER_MMU_NOTIFY_MIGRATE;
+	default:
+		return KFD_SVM_UNMAP_TRIGGER_MMU_NOTIFY;
+	}
+}
+
+static void tell_unmapped(struct hgpu_svms *svms, u8 gpus, u64 first, u64 last,
+			  enum mmu_notifier_event event)
+{
+	unsigned int gpu;
+
+	lockdep_assert_held(&svms->notifier_lock);
+	/* As in KFD, the end of the process is no event. */
+	if (event == MMU_NOTIFY_RELEASE)
+		return;
+	for (gpu = 0; gpu < HGPU_SVM_MAX_GPUS; gpu++)
+		if (gpus & BIT(gpu))
+			hgpu_smi_unmapped(svms->gpus[gpu].hdev, svms->pid,
+					  first, last, unmap_trigger(event));
+}
+
 /*
  * Something in the CPU's page table is about to change: no GPU may use the old
  * translations when this returns. MIGRATE events of our own are no exception:
@@ -130,6 +158,7 @@ static bool hgpu_svm_invalidate(struct mmu_interval_notifier *notifier,
 		container_of(notifier, struct hgpu_svm_range, notifier);
 	struct hgpu_svms *svms = range->svms;
 	u64 first, last;
+	u8 gpus;
 
 	if (mmu_notifier_range_blockable(what))
 		mutex_lock(&svms->notifier_lock);
@@ -141,7 +170,8 @@ static bool hgpu_svm_invalidate(struct mmu_interval_notifier *notifier,
 	first = max(what->start, notifier->interval_tree.start) >> PAGE_SHIFT;
 	last = min(what->end - 1, notifier->interval_tree.last) >> PAGE_SHIFT;
 	trace_hgpu_svm_invalidate(svms->pid, first, last, what->event);
-	hgpu_svm_zap_locked(svms, first, last);
+	gpus = hgpu_svm_zap_locked(svms, first, last);
+	tell_unmapped(svms, gpus, first, last, what->event);
 
 	if (what->event == MMU_NOTIFY_UNMAP && !svms->dead) {
 		range->num_holes = hgpu_svm_hole_add(range->holes,

@@ -13,6 +13,7 @@
 
 #include "lib/gpu.h"
 #include "lib/mem.h"
+#include "lib/smi.h"
 #include "lib/tap.h"
 
 #define SEED 0x5eed0009u
@@ -114,6 +115,34 @@ static void work(struct gpu *gpu)
 	munmap(buf, 2 * MIB);
 }
 
+/* Memory goes from GPU to GPU through RAM; each tells of its own part. */
+static void each_gpu_tells_its_own_events(void)
+{
+	char *buf = map_anon(MIB);
+	struct smi_event e;
+	struct gpu gpu[3];
+	int fd[3];
+
+	open_all(gpu);
+	for (unsigned int i = 0; i < 3; i++)
+		fd[i] = smi_open(&gpu[i], SMI_MIGRATE);
+	expect_int(svm_prefetch(&gpu[0], buf, MIB, gpu[0].id), ==, 0);
+	smi_next(fd[0], KFD_SMI_EVENT_MIGRATE_START);
+	smi_next(fd[0], KFD_SMI_EVENT_MIGRATE_END);
+	expect_int(svm_prefetch(&gpu[0], buf, MIB, gpu[1].id), ==, 0);
+	e = smi_next(fd[0], KFD_SMI_EVENT_MIGRATE_START);
+	expect_int(e.from, ==, gpu[0].id);
+	expect_int(e.to, ==, 0);
+	expect_int(e.prefetch, ==, gpu[1].id);
+	smi_next(fd[0], KFD_SMI_EVENT_MIGRATE_END);
+	e = smi_next(fd[1], KFD_SMI_EVENT_MIGRATE_START);
+	expect_int(e.from, ==, 0);
+	expect_int(e.to, ==, gpu[1].id);
+	smi_next(fd[1], KFD_SMI_EVENT_MIGRATE_END);
+	for (unsigned int i = 0; i < 3; i++)
+		smi_expect_nothing(fd[i]);
+}
+
 static void open_and_work(void *arg)
 {
 	struct gpu gpu;
@@ -182,6 +211,7 @@ static const struct tap_test tests[] = {
 	TAP_TEST(every_gpu_has_a_node),
 	TAP_TEST(queues_of_all_gpus_work_at_once),
 	TAP_TEST(buffer_of_another_gpu_is_not_mapped),
+	TAP_TEST(each_gpu_tells_its_own_events),
 	TAP_TEST(unbound_gpu_leaves_the_others_alone),
 	TAP_TEST(unbinding_while_others_work),
 };

@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +20,7 @@
 #include "lib/event.h"
 #include "lib/gpu.h"
 #include "lib/mem.h"
+#include "lib/smi.h"
 #include "lib/tap.h"
 
 #define SEED 0x5eed0005u
@@ -204,6 +206,30 @@ static void unload_ends_events_that_were_left(void)
 	tap_join(tap_fork(works, NULL));
 }
 
+/* Who listens reads what was told before, and is then told that there is no more to come. */
+static void unbind_hangs_up_on_who_listens(void)
+{
+	struct pollfd p = { .events = POLLIN };
+	char address[16], *buf = map_anon(MIB), byte;
+
+	gpu_pci_address(0, address);
+	gpu_open(&gpu, 0);
+	p.fd = smi_open(&gpu, SMI_MIGRATE);
+	expect_int(svm_prefetch(&gpu, buf, MIB, gpu.id), ==, 0);
+	expect_int(write_text(DRIVER "/unbind", address), ==, 0);
+	expect_int(poll(&p, 1, 0), ==, 1);
+	expect_int(p.revents, ==, POLLIN | POLLHUP);
+	smi_next(p.fd, KFD_SMI_EVENT_MIGRATE_START);
+	smi_next(p.fd, KFD_SMI_EVENT_MIGRATE_END);
+	expect(read(p.fd, &byte, 1) == -1 && errno == ENODEV, "read: %s", strerror(errno));
+	expect_int(poll(&p, 1, -1), ==, 1);
+	expect_int(p.revents, ==, POLLHUP);
+	expect_int(smi_try_open(&gpu, gpu.id), ==, -ENODEV);
+	expect_int(write_text(DRIVER "/bind", address), ==, 0);
+	expect(read(p.fd, &byte, 1) == -1 && errno == ENODEV, "after bind, read: %s", strerror(errno));
+	tap_join(tap_fork(works, NULL));
+}
+
 static const struct tap_test tests[] = {
 	TAP_TEST(unload_is_refused_while_files_are_open),
 	TAP_TEST(unload_and_load_again),
@@ -212,6 +238,7 @@ static const struct tap_test tests[] = {
 	TAP_TEST(unbind_takes_the_gpu_from_a_working_process),
 	TAP_TEST(unbind_leaves_events_to_their_process),
 	TAP_TEST(unload_ends_events_that_were_left),
+	TAP_TEST(unbind_hangs_up_on_who_listens),
 };
 
 int main(int argc, char **argv)
