@@ -146,10 +146,9 @@ enum { WORKERS = 4, ROUNDS = 150 };
 
 static void *ping_pong(void *arg)
 {
-	uint32_t id = create(AUTO);
+	uint32_t id = *(uint32_t *)arg;
 	struct queue own;
 
-	(void)arg;
 	queue_create(&own, &gpu, 4096);
 	for (int i = 0; i < ROUNDS; i++) {
 		gpu_signals(&own, id);
@@ -184,11 +183,15 @@ static void queues_and_threads_signal_at_the_same_time(void)
 {
 	pthread_t workers[WORKERS], other;
 	volatile bool stop = false;
+	uint32_t ids[WORKERS];
 
 	open_with_page();
+	/* Before the other thread destroys events that it still waits for: one of these might get such an id. */
+	for (int i = 0; i < WORKERS; i++)
+		ids[i] = create(AUTO);
 	expect(!pthread_create(&other, NULL, disturb, (void *)&stop), "pthread_create");
 	for (int i = 0; i < WORKERS; i++)
-		expect(!pthread_create(&workers[i], NULL, ping_pong, NULL), "pthread_create");
+		expect(!pthread_create(&workers[i], NULL, ping_pong, &ids[i]), "pthread_create");
 	for (int i = 0; i < WORKERS; i++)
 		pthread_join(workers[i], NULL);
 	stop = true;
