@@ -446,15 +446,8 @@ void hgpu_copy_cancel(struct hgpu_migration *m)
 	m->job = NULL;
 }
 
-/**
- * hgpu_copy_submit() - start copying
- * @m: the migration: pages with a @dst are copied to it
- *
- * Context: process context, after hgpu_copy_prepare(); folios are locked.
- * Return: 0; hgpu_copy_wait() must follow. Or -EIO: the pages cannot be
- * DMA-mapped to go to VRAM, nothing has started, @dst is as it was.
- */
-int hgpu_copy_submit(struct hgpu_migration *m)
+/* 0: a wait must follow. Otherwise nothing has started, @dst is as it was. */
+static int submit_copy(struct hgpu_migration *m)
 {
 	m->err = m->job ? map_pages(m) : -ENODEV;
 	if (m->err) {
@@ -524,7 +517,7 @@ static int wait_for_engine(struct hgpu_migration *m)
 
 /**
  * hgpu_copy_wait() - wait until the bytes are where they shall be
- * @m: the migration, after hgpu_copy_submit()
+ * @m: the migration, after submit_copy()
  *
  * Context: process context, may sleep.
  * Return: 0: all of them are there, and visible to the CPU. Otherwise the
@@ -564,4 +557,30 @@ void hgpu_copy_drop_dst(struct hgpu_migration *m)
 		unlock_page(page);
 		put_page(page);
 	}
+}
+
+/**
+ * hgpu_copy_start() - start copying what has been chosen
+ * @m: the migration, after hgpu_copy_prepare(): pages with a @dst are copied to it
+ * @chosen: how many those are; 0 or an error: there is nothing to copy
+ *
+ * Context: process context; folios are locked.
+ * Return: @chosen: if more than 0 hgpu_copy_wait() must follow. Or -EIO: the
+ * pages cannot be DMA-mapped to go to VRAM. At 0 or less nothing has started,
+ * and there are no destinations left.
+ */
+long hgpu_copy_start(struct hgpu_migration *m, long chosen)
+{
+	int err;
+
+	if (chosen <= 0) {
+		hgpu_copy_cancel(m);
+		return chosen;
+	}
+	err = submit_copy(m);
+	if (err) {
+		hgpu_copy_drop_dst(m);
+		return err;
+	}
+	return chosen;
 }

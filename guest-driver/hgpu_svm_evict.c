@@ -20,15 +20,11 @@ static long evict_collected(struct hgpu_migration *m)
 	u32 i;
 	int err;
 
-	chosen = hgpu_svm_choose_ram(m, NULL, NULL);
-	if (chosen <= 0) {
-		hgpu_copy_cancel(m);
+	chosen = hgpu_copy_start(m, hgpu_svm_choose_ram(m, NULL, NULL));
+	if (chosen <= 0)
 		return chosen;
-	}
 
-	err = hgpu_copy_submit(m);
-	if (!err)
-		err = hgpu_copy_wait(m);
+	err = hgpu_copy_wait(m);
 	if (err) {
 		hgpu_copy_drop_dst(m);
 		return err;

@@ -72,20 +72,11 @@ static void finalize(struct hgpu_migration *m)
 /* Returns the pages that are on their way, or why none are. */
 static long start_copy(struct hgpu_migration *m, long chosen)
 {
-	int err;
+	long started = hgpu_copy_start(m, chosen);
 
-	if (chosen <= 0) {
-		hgpu_copy_cancel(m);
+	if (started <= 0)
 		finalize(m);
-		return chosen;
-	}
-	err = hgpu_copy_submit(m);
-	if (err) {
-		hgpu_copy_drop_dst(m);
-		finalize(m);
-		return err;
-	}
-	return chosen;
+	return started;
 }
 
 /* Wait and end. Returns the pages that have moved, or the copy's error. */

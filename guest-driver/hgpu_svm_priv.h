@@ -184,7 +184,7 @@ static inline bool hgpu_page_is_ours(struct hgpu_device *hdev,
  * @hdev: the GPU
  * @window: transfer window
  * @vma: core's arguments; src and dst are the arrays below
- * @job: made before folios are locked, consumed by hgpu_copy_submit(); NULL
+ * @job: made before folios are locked, consumed by hgpu_copy_start(); NULL
  *	without an engine
  * @fence: of the copy, until hgpu_copy_wait(); NULL if there is none
  * @err: then, why
@@ -233,7 +233,7 @@ void hgpu_migration_prime(void);
 void hgpu_migration_unprime(void);
 
 int hgpu_copy_prepare(struct hgpu_migration *m, enum dma_data_direction dir);
-int hgpu_copy_submit(struct hgpu_migration *m);
+long hgpu_copy_start(struct hgpu_migration *m, long chosen);
 int hgpu_copy_wait(struct hgpu_migration *m);
 void hgpu_copy_cancel(struct hgpu_migration *m);
 void hgpu_copy_drop_dst(struct hgpu_migration *m);
