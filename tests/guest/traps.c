@@ -49,8 +49,7 @@ static void trap_signals_the_event_of_its_context(void)
 	queue_destroy(&q);
 }
 
-/* Entries of one queue are handled in order: once @id is signalled, all before has been looked at. */
-static void gpu_is_done(uint32_t id)
+static void gpu_signals_and_cpu_waits(uint32_t id)
 {
 	gpu_signals(&q, id);
 	expect_int(wait_one(id, PATIENT), ==, COMPLETE);
@@ -62,10 +61,21 @@ static void trap_without_a_slot_signals_nothing(void)
 
 	queue_trap(&q, id);
 	queue_trap(&q, OTHERS >> 4);
-	gpu_is_done(done);
+	gpu_signals_and_cpu_waits(done);
 	expect(!is_signaled(id), "the slot was not written");
+	queue_destroy(&q);
+}
+
+/*
+ * With nothing before it: a TRAP that finds its slot unwritten, as one does whose event was found by the search
+ * for another, looks at all of them.
+ */
+static void trap_leaves_the_slots_of_others_alone(void)
+{
+	uint32_t other = open_with_page(), id = create(AUTO);
+
 	*slot(id) = 0;
-	gpu_is_done(done);
+	gpu_signals_and_cpu_waits(other);
 	expect(!is_signaled(id), "the interrupt was another event's");
 	queue_destroy(&q);
 }
@@ -74,16 +84,18 @@ static void trap_without_a_slot_signals_nothing(void)
 static void trap_of_nothing_signals_what_is_in_the_slots(void)
 {
 	static const uint32_t contexts[] = { 0, 5, 4095, 4096, 0xfffffff };
-	uint32_t done = open_with_page(), id[3];
+	uint32_t id[3];
 
+	open_with_page();
 	for (int i = 0; i < 3; i++)
 		id[i] = create(i ? AUTO : MANUAL);
 	for (size_t c = 0; c < sizeof(contexts) / sizeof(contexts[0]); c++) {
 		queue_fence(&q, (void *)slot(id[0]), 0);
 		queue_fence(&q, (void *)slot(id[2]), 0x80000000);
 		queue_trap(&q, contexts[c]);
-		gpu_is_done(done);
-		expect(is_signaled(id[0]) && !is_signaled(id[1]) && is_signaled(id[2]), "after a TRAP of %#x", contexts[c]);
+		queue_submit(&q);
+		expect_int(wait_one(id[2], PATIENT), ==, COMPLETE);
+		expect(is_signaled(id[0]) && !is_signaled(id[1]), "after a TRAP of %#x", contexts[c]);
 		expect_int(*slot(id[0]), ==, UNSIGNALED);
 		expect_int(*slot(id[2]), ==, UNSIGNALED);
 		expect_int(reset(id[0]), ==, 0);
@@ -93,13 +105,14 @@ static void trap_of_nothing_signals_what_is_in_the_slots(void)
 
 static void slots_full_of_nonsense_do_no_harm(void)
 {
-	uint32_t done = open_with_page(), id = create(AUTO), memory = create_type(KFD_IOC_EVENT_MEMORY, AUTO);
+	uint32_t first = open_with_page(), id = create(AUTO), memory = create_type(KFD_IOC_EVENT_MEMORY, AUTO);
 
 	for (int i = 0; i < 20; i++) {
 		memset(page.at, i * 13, page.size);
 		queue_trap(&q, i % 2 ? 0 : 77);
-		gpu_is_done(done);
-		expect(is_signaled(id), "round %d", i);
+		queue_submit(&q);
+		expect_int(wait_one(id, PATIENT), ==, COMPLETE);
+		expect(is_signaled(first), "round %d", i);
 		expect(!is_signaled(memory), "it has no slot");
 		expect_int(slot(0)[0] & 0xff, ==, i * 13 & 0xff);	/* nobody's: left alone */
 		expect_int(slot(77)[0] & 0xff, ==, i * 13 & 0xff);
@@ -127,7 +140,7 @@ static void signal_own_event(void *arg)
 	uint32_t id = open_with_page();
 
 	expect_int(id, ==, *(uint32_t *)arg);
-	gpu_is_done(id);
+	gpu_signals_and_cpu_waits(id);
 	queue_destroy(&q);
 }
 
@@ -222,6 +235,7 @@ static void events_outlive_a_reset(void)
 static const struct tap_test tests[] = {
 	TAP_TEST(trap_signals_the_event_of_its_context),
 	TAP_TEST(trap_without_a_slot_signals_nothing),
+	TAP_TEST(trap_leaves_the_slots_of_others_alone),
 	TAP_TEST(trap_of_nothing_signals_what_is_in_the_slots),
 	TAP_TEST(slots_full_of_nonsense_do_no_harm),
 	TAP_TEST(trap_without_a_page_is_forgotten),
