@@ -7,6 +7,8 @@ hgpu_lib=$(dirname "${BASH_SOURCE[0]}")
 . "$hgpu_lib/common.sh"
 # shellcheck source=progress.sh
 . "$hgpu_lib/progress.sh"
+# shellcheck source=parallel.sh
+. "$hgpu_lib/parallel.sh"
 # shellcheck source=versions.sh
 . "$hgpu_lib/versions.sh"
 # shellcheck source=packages.sh

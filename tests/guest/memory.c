@@ -4,7 +4,7 @@
  * right, are the pages where they should be, and does the driver count what happened?
  *
  * RUN:
- * RUN: --iommu
+ * RUN-DEFAULT: --iommu
  */
 #include <errno.h>
 #include <fcntl.h>

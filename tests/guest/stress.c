@@ -6,9 +6,9 @@
  * The seed is printed when a run fails; HGPU_STRESS_SEED repeats it (the other thread's timing it cannot).
  * HGPU_STRESS_SECONDS is the time of one test, 6 by default and 50 in long runs.
  *
- * RUN:
  * RUN: --vram 16M
  * RUN: --swap 512M --mem 384M
+ * RUN-LONG:
  * RUN-LONG: --iommu
  */
 #include <errno.h>
