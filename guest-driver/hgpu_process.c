@@ -244,6 +244,7 @@ static int hgpu_process_alloc_pasid(struct hgpu_process *process)
 static void hgpu_process_init_locks(struct hgpu_process *process)
 {
 	mutex_init(&process->lock);
+	spin_lock_init(&process->run_lock);
 	spin_lock_init(&process->va_lock);
 }
 
@@ -341,7 +342,10 @@ bool hgpu_process_va_is_bo(struct hgpu_process *process, u64 first_page, u64 las
 
 /* ---- module ---- */
 
-/* Teach lockdep that the process's lock is outside of mmap_lock. */
+/*
+ * Teach lockdep that the process's lock is outside of mmap_lock, and the run
+ * lock inside of reclaim.
+ */
 static int hgpu_process_prime_lockdep(void)
 {
 	struct hgpu_process *process;
@@ -354,6 +358,10 @@ static int hgpu_process_prime_lockdep(void)
 	hgpu_process_init_locks(process);
 	mutex_lock(&process->lock);
 	mmap_read_lock(current->mm);
+	fs_reclaim_acquire(GFP_KERNEL);
+	spin_lock(&process->run_lock);
+	spin_unlock(&process->run_lock);
+	fs_reclaim_release(GFP_KERNEL);
 	mmap_read_unlock(current->mm);
 	mutex_unlock(&process->lock);
 	kfree(process);

@@ -18,18 +18,22 @@
  *
  * Locking: @lock protects queues and buffers of all process devices. It is
  * outermost: mmap_lock may be taken inside it, never the other way round.
- * So the mmap handlers, the fault worker and notifiers do without it.
+ * So the mmap handlers, the fault worker and notifiers do without it. What they
+ * do need of queues, to stop them, is protected by @run_lock: a spinlock inside
+ * of everything that svm has, with only leaves of the GPU inside of it.
  */
 #ifndef HGPU_PROCESS_H
 #define HGPU_PROCESS_H
 
 #include <linux/idr.h>
 #include <linux/interval_tree.h>
+#include <linux/kfd_ioctl.h>
 #include <linux/kref.h>
 #include <linux/list.h>
 #include <linux/mmu_notifier.h>
 #include <linux/mutex.h>
 #include <linux/pid.h>
+#include <linux/spinlock.h>
 #include <linux/workqueue.h>
 
 #include "hgpu_gpuvm.h"
@@ -59,7 +63,10 @@ struct hgpu_process;
  *	mmap permissions; NULL again when that file is closed
  * @doorbell_slice: in BAR 2
  * @doorbells: index in the slice is in use
- * @queues: struct hgpu_queue, by link
+ * @queues: struct hgpu_queue, by link; changes under the process's lock and its
+ *	run lock
+ * @evicted: for how many reasons queues must not run now; protected by the
+ *	process's run lock
  * @bos: KFD handle (low half) to struct hgpu_kfd_bo
  */
 struct hgpu_process_device {
@@ -74,6 +81,7 @@ struct hgpu_process_device {
 	unsigned int doorbell_slice;
 	DECLARE_BITMAP(doorbells, HGPU_MAX_QUEUES_PER_PROCESS);
 	struct list_head queues;
+	unsigned int evicted;
 	struct idr bos;
 };
 
@@ -90,6 +98,7 @@ struct hgpu_process_device {
  * @xnack: retry faults are on; protected by @lock, constant while queues exist
  * @num_devices: entries of @devices; constant
  * @devices: one a GPU that was there when the process was made
+ * @run_lock: protects what decides whether queues run, and commands to their HQDs
  * @queue_ids: KFD queue id to struct hgpu_queue; protected by @lock
  * @va_lock: protects @bo_vas; a leaf
  * @bo_vas: address ranges of buffers, in pages: SVM ranges keep away from them
@@ -107,6 +116,7 @@ struct hgpu_process {
 	struct mmu_notifier notifier;
 
 	struct mutex lock;
+	spinlock_t run_lock;
 	bool xnack;
 	unsigned int num_devices;
 	struct hgpu_process_device *devices[HGPU_MAX_GPUS];
@@ -205,6 +215,65 @@ static inline bool hgpu_process_device_ready(struct hgpu_process_device *pdd)
  * Context: may sleep; the process's lock is held.
  */
 void hgpu_process_stop_queues(struct hgpu_process_device *pdd);
+
+/**
+ * hgpu_process_evict_queues() - stop the queues of a process on all GPUs
+ * @process: the process
+ * @trigger: why, for those who listen
+ *
+ * Every call keeps them stopped until hgpu_process_restore_queues() has been
+ * called as often. Queues made meanwhile do not run either. On return the GPUs
+ * access nothing on the process's behalf.
+ *
+ * Context: any but interrupts, notifiers included; takes the run lock.
+ */
+void hgpu_process_evict_queues(struct hgpu_process *process,
+			       enum KFD_QUEUE_EVICTION_TRIGGERS trigger);
+
+/**
+ * hgpu_process_device_evict() - stop the queues of a process on one GPU for good
+ * @pdd: the process device
+ *
+ * Context: as hgpu_process_evict_queues().
+ */
+void hgpu_process_device_evict(struct hgpu_process_device *pdd);
+
+/**
+ * hgpu_process_prepare_restore() - read what restoring queues needs
+ * @process: the process
+ *
+ * Context: may sleep; current uses the process's mm, whose mmap_lock it does not
+ * hold; the process's lock is held, until hgpu_process_finish_restore() returns.
+ */
+void hgpu_process_prepare_restore(struct hgpu_process *process);
+
+/**
+ * hgpu_process_restore_queues() - undo one hgpu_process_evict_queues()
+ * @process: the process, after hgpu_process_prepare_restore()
+ *
+ * If no other reason is left, queues go on where they were stopped.
+ *
+ * Context: the process's lock is held; does not sleep.
+ */
+void hgpu_process_restore_queues(struct hgpu_process *process);
+
+/**
+ * hgpu_process_finish_restore() - tell queues what they have missed
+ * @process: the process, after hgpu_process_restore_queues()
+ *
+ * Context: as hgpu_process_prepare_restore().
+ */
+void hgpu_process_finish_restore(struct hgpu_process *process);
+
+/**
+ * hgpu_process_restore_rescheduled() - queues stay evicted for a while
+ * @process: the process
+ *
+ * For those who listen; nothing changes.
+ *
+ * Context: any but interrupts.
+ */
+void hgpu_process_restore_rescheduled(struct hgpu_process *process);
 
 /**
  * hgpu_process_va_is_bo() - does a buffer of ALLOC_MEMORY_OF_GPU lie there?

@@ -5,6 +5,9 @@
  * A doorbell that rings while a queue is not mapped is lost. So whenever a
  * queue is mapped its write pointer is read from the process's memory, first
  * for the MQD and once more when the queue runs.
+ *
+ * Who reads it may sleep. Who maps and unmaps holds the run lock, a spinlock,
+ * since notifiers have to stop queues (hgpu_queue_evict.c).
  */
 #include <drm/drm_print.h>
 #include <linux/log2.h>
@@ -188,7 +191,7 @@ void hgpu_queue_interrupt(struct hgpu_device *hdev, unsigned int engine,
  * overflowed the entry is lost, and mapping a halted queue would look like
  * success.
  */
-static bool hgpu_queue_halted(struct hgpu_queue *queue)
+static bool hgpu_queue_halted_locked(struct hgpu_queue *queue)
 {
 	struct hgpu_device *hdev = queue->pdd->hdev;
 	struct hgpu_sdma_mqd *mqd = hgpu_slot_mqd(hdev, queue->slot);
@@ -196,6 +199,7 @@ static bool hgpu_queue_halted(struct hgpu_queue *queue)
 				     le32_to_cpu(mqd->context_status);
 	bool error;
 
+	lockdep_assert_held(&queue->pdd->process->run_lock);
 	spin_lock(&hdev->hqds.error_lock);
 	error = hdev->hqds.hqds[queue->slot].error;
 	spin_unlock(&hdev->hqds.error_lock);
@@ -207,27 +211,49 @@ static bool hgpu_queue_wants_to_run(const struct hgpu_queue *queue)
 	return queue->props.ring && queue->props.percent && !queue->lost;
 }
 
-/*
- * The write pointer in the process's memory. Who has not mapped it for the CPU
- * has nothing queued there, as KFD reads it: the doorbell alone tells.
- */
-static u64 hgpu_queue_user_wptr(struct hgpu_queue *queue, u64 rptr)
-{
-	u64 wptr;
-
-	if (copy_from_user(&wptr, u64_to_user_ptr(queue->wptr), sizeof(wptr)))
-		return rptr;
-	return wptr;
-}
-
 static u64 hgpu_mqd_rptr(const struct hgpu_sdma_mqd *mqd)
 {
 	return (u64)le32_to_cpu(mqd->rb_rptr_hi) << 32 | le32_to_cpu(mqd->rb_rptr);
 }
 
+static u64 hgpu_mqd_wptr(const struct hgpu_sdma_mqd *mqd)
+{
+	return (u64)le32_to_cpu(mqd->rb_wptr_hi) << 32 | le32_to_cpu(mqd->rb_wptr);
+}
+
+/*
+ * The write pointer in the process's memory. Who has not mapped it for the CPU
+ * has nothing queued there that the device does not know of: what a doorbell
+ * has told is in the MQD.
+ */
+void hgpu_queue_fetch_wptr(struct hgpu_queue *queue)
+{
+	u64 wptr;
+
+	lockdep_assert_held(&queue->pdd->process->lock);
+	queue->wptr_known = !copy_from_user(&wptr, u64_to_user_ptr(queue->wptr),
+					    sizeof(wptr));
+	if (queue->wptr_known)
+		queue->user_wptr = wptr;
+}
+
 static bool hgpu_wptr_valid(u64 rptr, u64 wptr, u32 ring_size)
 {
 	return IS_ALIGNED(wptr, 4) && wptr >= rptr && wptr - rptr <= ring_size;
+}
+
+/* Is what hgpu_queue_fetch_wptr() found a write pointer for such a ring? */
+static bool hgpu_queue_wptr_fits(struct hgpu_queue *queue, u32 ring_size)
+{
+	struct hgpu_device *hdev = queue->pdd->hdev;
+	struct hgpu_sdma_mqd *mqd = hgpu_slot_mqd(hdev, queue->slot);
+	u64 wptr = queue->wptr_known ? queue->user_wptr : hgpu_mqd_wptr(mqd);
+
+	if (hgpu_wptr_valid(hgpu_mqd_rptr(mqd), wptr, ring_size))
+		return true;
+	drm_dbg(&hdev->drm, "write pointer %#llx does not fit read pointer %#llx\n",
+		wptr, hgpu_mqd_rptr(mqd));
+	return false;
 }
 
 /* What is constant is written once; MAP and UNMAP keep the rest up to date. */
@@ -264,41 +290,23 @@ static void hgpu_queue_update_mqd(struct hgpu_queue *queue, u64 wptr)
 	mqd->rb_wptr_hi = cpu_to_le32(upper_32_bits(wptr));
 }
 
-/* Writes that came while the queue was being mapped: their doorbell is lost. */
-static void hgpu_queue_catch_up(struct hgpu_queue *queue, u64 mapped_wptr)
-{
-	struct hgpu_device *hdev = queue->pdd->hdev;
-	u64 wptr = hgpu_queue_user_wptr(queue, mapped_wptr);
-
-	if (wptr == mapped_wptr)
-		return;
-	/* The device checks it, as it would a doorbell's value. */
-	hgpu_wreg(hdev, hgpu_slot_reg(hdev, queue->slot, HGPU_SDMA_RB_WPTR),
-		  lower_32_bits(wptr));
-	hgpu_wreg(hdev, hgpu_slot_reg(hdev, queue->slot, HGPU_SDMA_RB_WPTR_HI),
-		  upper_32_bits(wptr));
-}
-
-static int hgpu_queue_map(struct hgpu_queue *queue)
+/* MAP, with the write pointer that was fetched or, if that is none, the last. */
+static int hgpu_queue_map_locked(struct hgpu_queue *queue)
 {
 	struct hgpu_device *hdev = queue->pdd->hdev;
 	u64 mqd_addr = hdev->hqds.mqds.gpu + queue->slot * sizeof(struct hgpu_sdma_mqd);
-	u64 rptr = hgpu_mqd_rptr(hgpu_slot_mqd(hdev, queue->slot));
-	u64 wptr = hgpu_queue_user_wptr(queue, rptr);
+	u64 wptr = hgpu_mqd_wptr(hgpu_slot_mqd(hdev, queue->slot));
 	u32 status;
 
 	/*
-	 * Under the process's lock, which hgpu_hqd_reset() takes after the flag
-	 * was set: no queue is mapped behind its back.
+	 * hgpu_hqd_reset() takes the lock after the flag was set: no queue is
+	 * mapped behind its back.
 	 */
 	if (hgpu_device_resetting(hdev))
 		return -EBUSY;
-	if (!hgpu_wptr_valid(rptr, wptr, queue->props.ring_size)) {
-		drm_dbg(&hdev->drm, "write pointer %#llx does not fit read pointer %#llx\n",
-			wptr, rptr);
-		return -EINVAL;
-	}
 
+	if (queue->wptr_known && hgpu_queue_wptr_fits(queue, queue->props.ring_size))
+		wptr = queue->user_wptr;
 	hgpu_queue_update_mqd(queue, wptr);
 	dma_wmb();	/* the MQD before the command */
 	hgpu_wreg(hdev, hgpu_slot_reg(hdev, queue->slot, HGPU_SDMA_MQD_BASE_LO),
@@ -314,16 +322,58 @@ static int hgpu_queue_map(struct hgpu_queue *queue)
 		return -EIO;
 	}
 	queue->mapped = true;
-	hgpu_queue_catch_up(queue, wptr);
+	queue->mapped_wptr = wptr;
 	return 0;
 }
 
-/* Returns 0 when the GPU does no more for the queue; its state is in the MQD. */
-static int hgpu_queue_unmap(struct hgpu_queue *queue)
+int hgpu_queue_start_locked(struct hgpu_queue *queue)
+{
+	struct hgpu_process_device *pdd = queue->pdd;
+	int ret;
+
+	lockdep_assert_held(&pdd->process->lock);
+	lockdep_assert_held(&pdd->process->run_lock);
+	if (!hgpu_queue_wants_to_run(queue)) {
+		queue->evicted = false;
+		return 0;
+	}
+	if (pdd->evicted) {
+		if (!queue->evicted)
+			hgpu_stat_inc(pdd->hdev, queues_evicted);
+		queue->evicted = true;
+		return 0;
+	}
+	ret = hgpu_queue_map_locked(queue);
+	if (!ret && queue->evicted)
+		hgpu_stat_inc(pdd->hdev, queues_restored);
+	queue->evicted = false;
+	return ret;
+}
+
+void hgpu_queue_catch_up(struct hgpu_queue *queue)
+{
+	struct hgpu_process *process = queue->pdd->process;
+	struct hgpu_device *hdev = queue->pdd->hdev;
+
+	hgpu_queue_fetch_wptr(queue);
+	spin_lock(&process->run_lock);
+	/* The device checks it, as it would a doorbell's value. */
+	if (queue->mapped && queue->wptr_known &&
+	    queue->user_wptr != queue->mapped_wptr) {
+		hgpu_wreg(hdev, hgpu_slot_reg(hdev, queue->slot, HGPU_SDMA_RB_WPTR),
+			  lower_32_bits(queue->user_wptr));
+		hgpu_wreg(hdev, hgpu_slot_reg(hdev, queue->slot, HGPU_SDMA_RB_WPTR_HI),
+			  upper_32_bits(queue->user_wptr));
+	}
+	spin_unlock(&process->run_lock);
+}
+
+int hgpu_queue_stop_locked(struct hgpu_queue *queue)
 {
 	struct hgpu_device *hdev = queue->pdd->hdev;
 	u32 status;
 
+	lockdep_assert_held(&queue->pdd->process->run_lock);
 	if (!queue->mapped)
 		return 0;
 	hgpu_slot_cmd(hdev, queue->slot, HGPU_SDMA_HQD_CMD_UNMAP);
@@ -341,11 +391,11 @@ static int hgpu_queue_unmap(struct hgpu_queue *queue)
 	return 0;
 }
 
-/* As unmap, and for a queue whose state nobody wants. */
-static int hgpu_queue_reset(struct hgpu_queue *queue)
+int hgpu_queue_kill_locked(struct hgpu_queue *queue)
 {
 	struct hgpu_device *hdev = queue->pdd->hdev;
 
+	lockdep_assert_held(&queue->pdd->process->run_lock);
 	if (!queue->mapped)
 		return 0;
 	hgpu_slot_cmd(hdev, queue->slot, HGPU_SDMA_HQD_CMD_RESET);
@@ -370,6 +420,27 @@ static int hgpu_queue_check(const struct hgpu_queue_props *props)
 	    props->ring >= HGPU_VM_PAGES << HGPU_PAGE_SHIFT)
 		return -EINVAL;
 	return 0;
+}
+
+/* Let it run, and be seen by those who stop queues, in one step. */
+static int hgpu_queue_publish(struct hgpu_queue *queue)
+{
+	struct hgpu_process_device *pdd = queue->pdd;
+	int ret;
+
+	hgpu_queue_fetch_wptr(queue);
+	if (hgpu_queue_wants_to_run(queue) &&
+	    !hgpu_queue_wptr_fits(queue, queue->props.ring_size))
+		return -EINVAL;
+
+	spin_lock(&pdd->process->run_lock);
+	ret = hgpu_queue_start_locked(queue);
+	if (!ret)
+		list_add_tail(&queue->link, &pdd->queues);
+	spin_unlock(&pdd->process->run_lock);
+	if (!ret)
+		hgpu_queue_catch_up(queue);
+	return ret;
 }
 
 struct hgpu_queue *hgpu_queue_create_sdma(struct hgpu_process_device *pdd,
@@ -411,13 +482,10 @@ struct hgpu_queue *hgpu_queue_create_sdma(struct hgpu_process_device *pdd,
 	}
 
 	hgpu_queue_init_mqd(queue);
-	if (hgpu_queue_wants_to_run(queue)) {
-		ret = hgpu_queue_map(queue);
-		if (ret)
-			goto err_slot;
-	}
+	ret = hgpu_queue_publish(queue);
+	if (ret)
+		goto err_slot;
 	__set_bit(queue->doorbell, pdd->doorbells);
-	list_add_tail(&queue->link, &pdd->queues);
 	hgpu_stat_inc(pdd->hdev, queues_created);
 	return queue;
 
@@ -430,85 +498,70 @@ err_free:
 	return ERR_PTR(ret);
 }
 
+/* Stop a queue for a change; -EIO: it has halted, and stays as it is. */
+static int hgpu_queue_pause(struct hgpu_queue *queue)
+{
+	struct hgpu_process *process = queue->pdd->process;
+	int ret = -EIO;
+
+	spin_lock(&process->run_lock);
+	if (!queue->lost && !hgpu_queue_halted_locked(queue)) {
+		ret = hgpu_queue_stop_locked(queue);
+		/* In the meantime; it stays unmapped. */
+		if (!ret && hgpu_queue_halted_locked(queue))
+			ret = -EIO;
+	}
+	spin_unlock(&process->run_lock);
+	return ret;
+}
+
 int hgpu_queue_update(struct hgpu_queue *queue, const struct hgpu_queue_props *props)
 {
-	u64 rptr, wptr;
+	struct hgpu_process *process = queue->pdd->process;
+	bool fits;
 	int ret;
 
-	lockdep_assert_held(&queue->pdd->process->lock);
+	lockdep_assert_held(&process->lock);
 	ret = hgpu_queue_check(props);
 	if (ret)
 		return ret;
-	if (queue->lost || hgpu_queue_halted(queue))
-		return -EIO;
-
-	ret = hgpu_queue_unmap(queue);
+	ret = hgpu_queue_pause(queue);
 	if (ret)
 		return ret;
-	if (hgpu_queue_halted(queue))	/* in the meantime; it stays unmapped */
-		return -EIO;
 
-	rptr = hgpu_mqd_rptr(hgpu_slot_mqd(queue->pdd->hdev, queue->slot));
-	wptr = hgpu_queue_user_wptr(queue, rptr);
-	if (props->ring && !hgpu_wptr_valid(rptr, wptr, props->ring_size))
-		ret = -EINVAL;	/* goes on as it was */
-	else
+	hgpu_queue_fetch_wptr(queue);
+	fits = !props->ring || hgpu_queue_wptr_fits(queue, props->ring_size);
+
+	spin_lock(&process->run_lock);
+	if (fits)
 		queue->props = *props;
-
-	if (hgpu_queue_wants_to_run(queue)) {
-		int err = hgpu_queue_map(queue);
-
-		if (!ret)
-			ret = err;
-	}
-	return ret;
+	ret = hgpu_queue_start_locked(queue);
+	spin_unlock(&process->run_lock);
+	if (!ret)
+		hgpu_queue_catch_up(queue);
+	/* One that does not fit goes on as it was. */
+	return fits ? ret : -EINVAL;
 }
 
 void hgpu_queue_destroy(struct hgpu_queue *queue)
 {
 	struct hgpu_process_device *pdd = queue->pdd;
+	int ret;
 
 	lockdep_assert_held(&pdd->process->lock);
+	spin_lock(&pdd->process->run_lock);
+	ret = hgpu_queue_kill_locked(queue);
+	list_del(&queue->link);
+	spin_unlock(&pdd->process->run_lock);
 	/*
 	 * A queue that does not stop keeps its slot, and the VMID that it
 	 * runs under, so that nobody else inherits what it does.
 	 */
-	if (!hgpu_queue_reset(queue)) {
+	if (!ret) {
 		hgpu_slot_free(pdd->hdev, queue->slot);
 		hgpu_vm_put_vmid(&pdd->vm);
 	}
 	__clear_bit(queue->doorbell, pdd->doorbells);
-	list_del(&queue->link);
 	hgpu_stat_inc(pdd->hdev, queues_destroyed);
 	kfree(queue);
-}
-
-static void hgpu_queues_lose(struct hgpu_process_device *pdd)
-{
-	struct hgpu_queue *queue;
-
-	lockdep_assert_held(&pdd->process->lock);
-	list_for_each_entry(queue, &pdd->queues, link) {
-		queue->lost |= queue->mapped;
-		/* If it does not stop, the reset will stop it. */
-		hgpu_queue_reset(queue);
-		queue->mapped = false;
-	}
-}
-
-void hgpu_hqd_reset(struct hgpu_device *hdev)
-{
-	struct hgpu_process_device *pdd;
-	struct hgpu_process *process;
-	unsigned long pasid = 0;
-
-	while ((process = hgpu_process_next(&pasid))) {
-		pdd = hgpu_process_device(process, hdev);
-		if (pdd) {
-			mutex_lock(&process->lock);
-			hgpu_queues_lose(pdd);
-			mutex_unlock(&process->lock);
-		}
-		hgpu_process_put(process);
-	}
 }

@@ -77,16 +77,26 @@ struct hgpu_queue_props {
 };
 
 /**
- * struct hgpu_queue - one user queue; protected by the process's lock
+ * struct hgpu_queue - one user queue
+ *
+ * Protected by the process's lock. What decides whether it runs (@mapped, @lost,
+ * @evicted, @props), @link and the HQD's registers are written with the
+ * process's run lock held, too, and may be read under either.
+ *
  * @pdd: whose, and on which GPU
  * @id: KFD's number, unique in the process
  * @slot: HQD
  * @doorbell: index in the process's slice
  * @vmid: of @pdd's address space, held until the queue goes
  * @mapped: the HQD runs it
- * @lost: a reset of the GPU took it away; it can only be destroyed
+ * @evicted: it would run, but its process's queues are evicted
+ * @lost: a reset of the GPU took it away, or it could not be stopped or started
+ *	again; it can only be destroyed
  * @rptr: GPU virtual address of the read pointer
  * @wptr: user (and GPU virtual) address of the write pointer
+ * @wptr_known: @user_wptr could be read
+ * @user_wptr: the write pointer in memory, when it was last read
+ * @mapped_wptr: with which it was mapped
  * @props: see there
  * @bos: buffers that hold ring, read and write pointer; for hgpu_kfd_memory.c
  * @link: in the process device's list
@@ -98,9 +108,13 @@ struct hgpu_queue {
 	unsigned int doorbell;
 	unsigned int vmid;
 	bool mapped;
+	bool evicted;
 	bool lost;
+	bool wptr_known;
 	u64 rptr;
 	u64 wptr;
+	u64 user_wptr;
+	u64 mapped_wptr;
 	struct hgpu_queue_props props;
 	struct hgpu_kfd_bo *bos[3];
 	struct list_head link;
@@ -108,7 +122,7 @@ struct hgpu_queue {
 
 /*
  * For hgpu_device.c. _reset(): an FLR is coming, hgpu_device_resetting() says so:
- * all user queues are stopped, and lost.
+ * all user queues are stopped, and lost (hgpu_queue_evict.c).
  */
 int hgpu_hqd_init(struct hgpu_device *hdev);
 void hgpu_hqd_reset(struct hgpu_device *hdev);
@@ -189,5 +203,24 @@ void hgpu_queue_destroy(struct hgpu_queue *queue);
  * Return: byte offset in the process's doorbell slice.
  */
 u32 hgpu_queue_doorbell_offset(const struct hgpu_queue *queue);
+
+/*
+ * For hgpu_queue_evict.c.
+ *
+ * hgpu_queue_fetch_wptr() reads the write pointer from the process's memory,
+ * which must be current's; hgpu_queue_catch_up() does so once more and tells a
+ * queue that runs. Both may sleep; the process's lock is held.
+ *
+ * The others want the process's run lock. hgpu_queue_start_locked() lets a queue
+ * run that is to, unless it is evicted; it wants the process's lock as well, and
+ * a write pointer that was fetched. hgpu_queue_stop_locked() returns 0 when the
+ * GPU does no more for the queue and its state is saved; hgpu_queue_kill_locked()
+ * is for a queue whose state nobody wants.
+ */
+void hgpu_queue_fetch_wptr(struct hgpu_queue *queue);
+void hgpu_queue_catch_up(struct hgpu_queue *queue);
+int hgpu_queue_start_locked(struct hgpu_queue *queue);
+int hgpu_queue_stop_locked(struct hgpu_queue *queue);
+int hgpu_queue_kill_locked(struct hgpu_queue *queue);
 
 #endif /* HGPU_QUEUE_H */

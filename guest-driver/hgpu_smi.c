@@ -269,6 +269,35 @@ void hgpu_smi_unmapped(struct hgpu_device *hdev, pid_t pid,
 					  trigger));
 }
 
+void hgpu_smi_queue_evicted(struct hgpu_device *hdev, pid_t pid,
+			    enum KFD_QUEUE_EVICTION_TRIGGERS trigger)
+{
+	if (!hgpu_smi_heard(hdev))
+		return;
+	tell(hdev, pid, KFD_SMI_EVENT_QUEUE_EVICTION,
+	     KFD_EVENT_FMT_QUEUE_EVICTION(ktime_get_boottime_ns(), pid,
+					  hdev->gpu_id, trigger));
+}
+
+static void tell_restore(struct hgpu_device *hdev, pid_t pid, char how)
+{
+	if (!hgpu_smi_heard(hdev))
+		return;
+	tell(hdev, pid, KFD_SMI_EVENT_QUEUE_RESTORE,
+	     KFD_EVENT_FMT_QUEUE_RESTORE(ktime_get_boottime_ns(), pid,
+					 hdev->gpu_id, how));
+}
+
+void hgpu_smi_queue_restored(struct hgpu_device *hdev, pid_t pid)
+{
+	tell_restore(hdev, pid, '0');
+}
+
+void hgpu_smi_queue_rescheduled(struct hgpu_device *hdev, pid_t pid)
+{
+	tell_restore(hdev, pid, 'R');
+}
+
 void hgpu_smi_vm_fault(struct hgpu_device *hdev, pid_t pid, pid_t task,
 		       const char *comm)
 {

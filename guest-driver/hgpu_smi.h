@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * SMI events: KFD's log of page faults, migrations, unmappings and resets, one
- * line of text each, for those who have asked for it.
+ * SMI events: KFD's log of page faults, migrations, unmappings, evictions and
+ * resets, one line of text each, for those who have asked for it.
  *
  * Below everything that has something to tell: it knows the GPU and no more.
  * None of the functions that tell does anything while nobody listens; they
@@ -150,6 +150,35 @@ void hgpu_smi_fault_end(struct hgpu_device *hdev, pid_t pid,
 void hgpu_smi_unmapped(struct hgpu_device *hdev, pid_t pid,
 		       unsigned long first, unsigned long last,
 		       enum KFD_SVM_UNMAP_TRIGGERS trigger);
+
+/**
+ * hgpu_smi_queue_evicted() - a process's queues are about to be stopped
+ * @hdev: the GPU
+ * @pid: thread group of the process
+ * @trigger: why
+ *
+ * Context: any but interrupts; does not sleep.
+ */
+void hgpu_smi_queue_evicted(struct hgpu_device *hdev, pid_t pid,
+			    enum KFD_QUEUE_EVICTION_TRIGGERS trigger);
+
+/**
+ * hgpu_smi_queue_restored() - a process's queues are about to go on
+ * @hdev: the GPU
+ * @pid: thread group of the process
+ *
+ * Context: any but interrupts; does not sleep.
+ */
+void hgpu_smi_queue_restored(struct hgpu_device *hdev, pid_t pid);
+
+/**
+ * hgpu_smi_queue_rescheduled() - a process's queues cannot go on yet
+ * @hdev: the GPU
+ * @pid: thread group of the process
+ *
+ * Context: any but interrupts; does not sleep.
+ */
+void hgpu_smi_queue_rescheduled(struct hgpu_device *hdev, pid_t pid);
 
 /**
  * hgpu_smi_vm_fault() - a queue was halted by an access that must fail

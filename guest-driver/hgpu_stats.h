@@ -56,6 +56,8 @@
 	/* queues */							\
 	COUNTER(queues_created)						\
 	COUNTER(queues_destroyed)					\
+	COUNTER(queues_evicted)		/* stopped, or made while others were */ \
+	COUNTER(queues_restored)	/* ... that run again */	\
 	/* events */							\
 	COUNTER(smi_events_dropped)	/* no room: read too slowly */
 
