@@ -7,6 +7,7 @@
 
 #include "hgpu_debugfs.h"
 #include "hgpu_device.h"
+#include "hgpu_memlimit.h"
 #include "hgpu_sdma_test.h"
 
 static struct dentry *hgpu_debugfs_root;
@@ -29,6 +30,13 @@ static int vram_show(struct seq_file *m, void *unused)
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(vram);
+
+static int memory_show(struct seq_file *m, void *unused)
+{
+	hgpu_memlimit_show(m);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(memory);
 
 static int sdma_show(struct seq_file *m, void *unused)
 {
@@ -101,6 +109,7 @@ void hgpu_debugfs_remove(struct hgpu_device *hdev)
 void hgpu_debugfs_init(void)
 {
 	hgpu_debugfs_root = debugfs_create_dir("hmm_gpu", NULL);
+	debugfs_create_file("memory", 0444, hgpu_debugfs_root, NULL, &memory_fops);
 }
 
 void hgpu_debugfs_exit(void)

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * debugfs: /sys/kernel/debug/hmm_gpu/<pci name>/ and, the same files,
- * hmm_gpu/<index>/.
+ * debugfs: in /sys/kernel/debug/hmm_gpu/
+ *
+ *   memory  limits and use of memory, of all GPUs: see hgpu_memlimit.h
+ *
+ * and in <pci name>/ and, the same files, <index>/ there:
  *
  *   stats   the counters, "name value" a line
  *   vram    sizes and use, likewise

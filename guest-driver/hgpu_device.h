@@ -16,6 +16,7 @@
 
 #include "hgpu_gart.h"
 #include "hgpu_ih_ring.h"
+#include "hgpu_memlimit.h"
 #include "hgpu_pagemap.h"
 #include "hgpu_queue.h"
 #include "hgpu_regs.h"
@@ -56,6 +57,7 @@ struct dentry;
  * @stats: counters
  * @smi: who wants to hear what happens
  * @vram: VRAM and buffers
+ * @memlimit: what buffers of processes have of it
  * @gart: the aperture of VMID 0
  * @ih: interrupts
  * @sdma: the kernel's SDMA queue
@@ -83,6 +85,7 @@ struct hgpu_device {
 	struct hgpu_stats stats;
 	struct hgpu_smi smi;
 	struct hgpu_vram vram;
+	struct hgpu_memlimit_vram memlimit;
 	struct hgpu_gart gart;
 	struct hgpu_ih ih;
 	struct hgpu_sdma sdma;

@@ -12,6 +12,7 @@
 #include "hgpu_device.h"
 #include "hgpu_drv.h"
 #include "hgpu_kfd.h"
+#include "hgpu_memlimit.h"
 #include "hgpu_svm.h"
 
 unsigned int hgpu_fence_timeout_ms = 10000;
@@ -132,6 +133,7 @@ static int __init hgpu_init(void)
 		return -EINVAL;
 	}
 
+	hgpu_memlimit_init();
 	err = hgpu_svm_init();
 	if (err)
 		return err;

@@ -18,6 +18,7 @@
 #include "hgpu_device.h"
 #include "hgpu_kfd.h"
 #include "hgpu_kfd_events.h"
+#include "hgpu_memlimit.h"
 #include "hgpu_process.h"
 #include "hgpu_queue.h"
 
@@ -68,15 +69,11 @@ static int hgpu_kfd_get_available_memory(struct hgpu_process *process, void *dat
 {
 	struct kfd_ioctl_get_available_memory_args *args = data;
 	struct hgpu_process_device *pdd;
-	u64 size, used;
 
 	mutex_lock(&process->lock);
 	pdd = hgpu_kfd_pdd(process, args->gpu_id);
-	if (!IS_ERR(pdd)) {
-		size = hgpu_vram_size(pdd->hdev);
-		used = hgpu_vram_used(pdd->hdev);
-		args->available = size > used ? size - used : 0;
-	}
+	if (!IS_ERR(pdd))
+		args->available = hgpu_memlimit_vram_left(pdd->hdev);
 	mutex_unlock(&process->lock);
 	return PTR_ERR_OR_ZERO(pdd);
 }

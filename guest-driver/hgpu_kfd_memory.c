@@ -16,38 +16,9 @@
 #include "hgpu_device.h"
 #include "hgpu_kfd.h"
 #include "hgpu_kfd_events.h"
+#include "hgpu_memlimit.h"
 #include "hgpu_process.h"
 #include "hgpu_vram.h"
-
-/*
- * System memory in buffers, pages of all processes on all GPUs: it is pinned,
- * so it is limited as KFD limits it, to 15/16 of what there is.
- */
-static atomic64_t hgpu_kfd_system_pages;
-
-static int hgpu_kfd_reserve_system(u64 size)
-{
-	u64 pages = size >> PAGE_SHIFT;
-	u64 limit = totalram_pages() - totalram_pages() / 16;
-
-	if (pages > limit)
-		return -ENOMEM;
-	if (atomic64_add_return(pages, &hgpu_kfd_system_pages) <= limit)
-		return 0;
-	atomic64_sub(pages, &hgpu_kfd_system_pages);
-	return -ENOMEM;
-}
-
-static void hgpu_kfd_unreserve_system(u64 size)
-{
-	atomic64_sub(size >> PAGE_SHIFT, &hgpu_kfd_system_pages);
-}
-
-/* Pages count for as long as they are pinned: mappings outlive FREE. */
-static void hgpu_kfd_system_bo_destroyed(struct hgpu_bo *bo)
-{
-	hgpu_kfd_unreserve_system(hgpu_bo_size(bo));
-}
 
 /* ---- the VM ---- */
 
@@ -176,32 +147,59 @@ static int hgpu_kfd_check_alloc(const struct kfd_ioctl_alloc_memory_of_gpu_args 
 	}
 }
 
+/*
+ * Memory is charged for as long as it is taken: mappings of the CPU outlive
+ * FREE.
+ */
+static void hgpu_kfd_gtt_destroyed(struct hgpu_bo *bo)
+{
+	hgpu_memlimit_unreserve(HGPU_MEM_GTT, hgpu_bo_size(bo));
+}
+
+static void hgpu_kfd_vram_destroyed(struct hgpu_bo *bo)
+{
+	hgpu_memlimit_unreserve_vram(to_hgpu(bo->tbo.base.dev), hgpu_bo_size(bo));
+}
+
+static int hgpu_kfd_alloc_gtt(struct hgpu_kfd_bo *kbo)
+{
+	int ret;
+
+	ret = hgpu_memlimit_reserve(HGPU_MEM_GTT, kbo->size);
+	if (ret)
+		return ret;
+	ret = hgpu_bo_create(kbo->pdd->hdev, kbo->size, 0, HGPU_DOMAIN_GTT, 0, &kbo->bo);
+	if (ret)
+		hgpu_memlimit_unreserve(HGPU_MEM_GTT, kbo->size);
+	else
+		kbo->bo->destroyed = hgpu_kfd_gtt_destroyed;
+	return ret;
+}
+
+static int hgpu_kfd_alloc_vram(struct hgpu_kfd_bo *kbo)
+{
+	enum hgpu_domain domain = kbo->flags & KFD_IOC_ALLOC_MEM_FLAGS_PUBLIC ?
+				  HGPU_DOMAIN_VRAM_VISIBLE : HGPU_DOMAIN_VRAM;
+	struct hgpu_device *hdev = kbo->pdd->hdev;
+	int ret;
+
+	ret = hgpu_memlimit_reserve_vram(hdev, kbo->size);
+	if (ret)
+		return ret;
+	ret = hgpu_bo_create(hdev, kbo->size, min_t(u64, SZ_2M, rounddown_pow_of_two(kbo->size)),
+			     domain, HGPU_BO_CLEAR, &kbo->bo);
+	if (ret)
+		hgpu_memlimit_unreserve_vram(hdev, kbo->size);
+	else
+		kbo->bo->destroyed = hgpu_kfd_vram_destroyed;
+	return ret == -ENOSPC ? -ENOMEM : ret;	/* KFD knows one kind of full */
+}
+
 /* VRAM and GTT memory, cleared. */
 static int hgpu_kfd_alloc_bo(struct hgpu_kfd_bo *kbo)
 {
-	struct hgpu_device *hdev = kbo->pdd->hdev;
-	enum hgpu_domain domain;
-	int ret;
-
-	if (kbo->flags & KFD_IOC_ALLOC_MEM_FLAGS_GTT) {
-		ret = hgpu_kfd_reserve_system(kbo->size);
-		if (ret)
-			return ret;
-		ret = hgpu_bo_create(hdev, kbo->size, 0, HGPU_DOMAIN_GTT, 0, &kbo->bo);
-		if (ret)
-			hgpu_kfd_unreserve_system(kbo->size);
-		else
-			kbo->bo->destroyed = hgpu_kfd_system_bo_destroyed;
-		return ret;
-	}
-
-	domain = kbo->flags & KFD_IOC_ALLOC_MEM_FLAGS_PUBLIC ?
-		 HGPU_DOMAIN_VRAM_VISIBLE : HGPU_DOMAIN_VRAM;
-	if (kbo->size > hgpu_vram_size(hdev))
-		return -ENOMEM;
-	ret = hgpu_bo_create(hdev, kbo->size, min_t(u64, SZ_2M, rounddown_pow_of_two(kbo->size)),
-			     domain, HGPU_BO_CLEAR, &kbo->bo);
-	return ret == -ENOSPC ? -ENOMEM : ret;	/* KFD knows one kind of full */
+	return kbo->flags & KFD_IOC_ALLOC_MEM_FLAGS_GTT ? hgpu_kfd_alloc_gtt(kbo) :
+							   hgpu_kfd_alloc_vram(kbo);
 }
 
 static void hgpu_kfd_free_bo(struct hgpu_kfd_bo *kbo)

@@ -296,9 +296,34 @@ const char *no_vram_left(void)
 	return NULL;
 }
 
+/* Bytes of system memory that are charged to processes; none where the driver is not. */
+static uint64_t charged(void)
+{
+	FILE *f = fopen("/sys/kernel/debug/hmm_gpu/memory", "r");
+	uint64_t value, sum = 0;
+	char key[64];
+
+	while (f && fscanf(f, "%63s %" SCNu64, key, &value) == 2)
+		if (!strcmp(key, "gtt") || !strcmp(key, "userptr") || !strcmp(key, "svm"))
+			sum += value;
+	if (f)
+		fclose(f);
+	return sum;
+}
+
+static const char *no_memory_left(void)
+{
+	static char text[160];
+
+	if (wait_until(!charged(), 5000))
+		return NULL;
+	snprintf(text, sizeof(text), "%" PRIu64 " bytes of system memory are still charged", charged());
+	return text;
+}
+
 const char *nothing_left(void)
 {
-	const char *trouble = no_vram_left();
+	const char *trouble = no_vram_left() ?: no_memory_left();
 	struct stats s;
 
 	for (unsigned int gpu = 0; !trouble && stats_try(&s, gpu); gpu++) {
@@ -306,7 +331,7 @@ const char *nothing_left(void)
 		    stats_get(&s, "ih_overflows"))
 			return "the driver counts failed copies, lost flushes or a full interrupt ring";
 	}
-	return NULL;
+	return trouble;
 }
 
 uint64_t named_value(const char *path, const char *name)

@@ -66,8 +66,8 @@ uint64_t stat_now(const char *name);		/* of GPU 0 */
 uint64_t stats_since(const struct stats *before, const char *name);	/* of GPU 0, now */
 
 /*
- * For tap_main(): with all processes gone, no VRAM may be held and no copy may have failed. Where copies fail on
- * purpose, no VRAM may be held.
+ * For tap_main(): with all processes gone, no VRAM may be held, no system memory charged and no copy may have
+ * failed. Where copies fail on purpose, no VRAM may be held.
  */
 const char *nothing_left(void);
 const char *no_vram_left(void);
