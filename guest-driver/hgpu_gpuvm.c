@@ -4,6 +4,7 @@
  */
 #include <drm/drm_print.h>
 #include <kunit/visibility.h>
+#include <linux/scatterlist.h>
 #include <linux/slab.h>
 
 #include "hgpu_device.h"
@@ -400,23 +401,54 @@ EXPORT_SYMBOL_IF_KUNIT(hgpu_vm_read);
 
 /* ---- buffers ---- */
 
-/* Entries for up to @n pages of a buffer from @index on. */
-static void hgpu_bo_ptes(struct hgpu_bo *bo, u64 index, u32 n, u64 pte_flags, u64 *ptes)
+/**
+ * struct hgpu_pte_source - memory that is being mapped, from its first page on
+ * @flags: permission bits of all entries
+ * @next: makes the entries of the next @n pages
+ * @bo: the buffer
+ * @index: of the next page in @bo
+ * @iter: at the page before the next one, of memory that is no buffer
+ */
+struct hgpu_pte_source {
+	u64 flags;
+	void (*next)(struct hgpu_pte_source *source, u32 n, u64 *ptes);
+	struct hgpu_bo *bo;
+	u64 index;
+	struct sg_dma_page_iter iter;
+};
+
+static void hgpu_pte_next_gtt(struct hgpu_pte_source *source, u32 n, u64 *ptes)
+{
+	u32 i;
+
+	for (i = 0; i < n; i++)
+		ptes[i] = hgpu_pte_system(hgpu_bo_dma_address(source->bo, source->index++),
+					  source->flags);
+}
+
+static void hgpu_pte_next_vram(struct hgpu_pte_source *source, u32 n, u64 *ptes)
 {
 	u64 offset = 0, run = 0;
 	u32 i;
 
 	for (i = 0; i < n; i++) {
-		if (bo->domain == HGPU_DOMAIN_GTT) {
-			ptes[i] = hgpu_pte_system(hgpu_bo_dma_address(bo, index + i),
-						  pte_flags);
-			continue;
-		}
 		if (!run)
-			offset = hgpu_bo_vram_page(bo, index + i, &run);
-		ptes[i] = hgpu_pte_vram(offset, pte_flags);
+			offset = hgpu_bo_vram_page(source->bo, source->index, &run);
+		ptes[i] = hgpu_pte_vram(offset, source->flags);
 		offset += HGPU_PAGE_SIZE;
+		source->index++;
 		run--;
+	}
+}
+
+static void hgpu_pte_next_sgt(struct hgpu_pte_source *source, u32 n, u64 *ptes)
+{
+	u32 i;
+
+	for (i = 0; i < n; i++) {
+		__sg_page_iter_dma_next(&source->iter);
+		ptes[i] = hgpu_pte_system(sg_page_iter_dma_address(&source->iter),
+					  source->flags);
 	}
 }
 
@@ -429,9 +461,9 @@ static bool hgpu_vm_try_huge(struct hgpu_vm *vm, u64 page, u32 n, const u64 *pte
 	return hgpu_vm_set_huge(vm, page, hgpu_pde_huge(ptes[0]));
 }
 
-int hgpu_vm_map_bo(struct hgpu_vm *vm, struct hgpu_bo *bo, u64 va, u64 pte_flags)
+static int hgpu_vm_map(struct hgpu_vm *vm, u64 first, u64 npages,
+		       struct hgpu_pte_source *source)
 {
-	u64 first = va >> HGPU_PAGE_SHIFT, npages = hgpu_bo_size(bo) >> HGPU_PAGE_SHIFT;
 	u64 done = 0;
 	u64 *ptes;
 	int ret;
@@ -448,7 +480,7 @@ int hgpu_vm_map_bo(struct hgpu_vm *vm, struct hgpu_bo *bo, u64 va, u64 pte_flags
 		u32 n = min_t(u64, npages - done,
 			      HGPU_VM_ENTRIES - hgpu_pt_index(page, HGPU_VM_PTB));
 
-		hgpu_bo_ptes(bo, done, n, pte_flags, ptes);
+		source->next(source, n, ptes);
 		if (!hgpu_vm_try_huge(vm, page, n, ptes))
 			hgpu_vm_set(vm, page, n, ptes);
 		done += n;
@@ -460,6 +492,29 @@ int hgpu_vm_map_bo(struct hgpu_vm *vm, struct hgpu_bo *bo, u64 va, u64 pte_flags
 	if (ret)
 		hgpu_vm_zap(vm, first, first + npages - 1);
 	return ret;
+}
+
+int hgpu_vm_map_bo(struct hgpu_vm *vm, struct hgpu_bo *bo, u64 va, u64 pte_flags)
+{
+	struct hgpu_pte_source source = {
+		.flags = pte_flags,
+		.next = bo->domain == HGPU_DOMAIN_GTT ? hgpu_pte_next_gtt : hgpu_pte_next_vram,
+		.bo = bo,
+	};
+
+	return hgpu_vm_map(vm, va >> HGPU_PAGE_SHIFT, hgpu_bo_size(bo) >> HGPU_PAGE_SHIFT,
+			   &source);
+}
+
+int hgpu_vm_map_sgt(struct hgpu_vm *vm, struct sg_table *sgt, u64 size, u64 va, u64 pte_flags)
+{
+	struct hgpu_pte_source source = {
+		.flags = pte_flags,
+		.next = hgpu_pte_next_sgt,
+	};
+
+	__sg_page_iter_start(&source.iter.base, sgt->sgl, sgt->nents, 0);
+	return hgpu_vm_map(vm, va >> HGPU_PAGE_SHIFT, size >> HGPU_PAGE_SHIFT, &source);
 }
 
 int hgpu_vm_unmap(struct hgpu_vm *vm, u64 va, u64 size)

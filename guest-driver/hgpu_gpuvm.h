@@ -32,6 +32,7 @@
 struct hgpu_bo;
 struct hgpu_device;
 struct hgpu_pt;
+struct sg_table;
 
 /* KFD gives user space the lower half of the 48-bit space. */
 #define HGPU_VM_PAGES	(1ull << (47 - HGPU_PAGE_SHIFT))
@@ -224,7 +225,20 @@ void hgpu_vm_restore(struct hgpu_vm *vm);
 int hgpu_vm_map_bo(struct hgpu_vm *vm, struct hgpu_bo *bo, u64 va, u64 pte_flags);
 
 /**
- * hgpu_vm_unmap() - unmap a span that hgpu_vm_map_bo() mapped, and flush
+ * hgpu_vm_map_sgt() - map system pages
+ * @vm: the address space
+ * @sgt: the pages, DMA-mapped for the GPU
+ * @size: bytes of them, whole pages
+ * @va: address, bytes, 4 KiB aligned
+ * @pte_flags: HGPU_PTE_READABLE and so on
+ *
+ * Context: may sleep.
+ * Return: as hgpu_vm_map_bo().
+ */
+int hgpu_vm_map_sgt(struct hgpu_vm *vm, struct sg_table *sgt, u64 size, u64 va, u64 pte_flags);
+
+/**
+ * hgpu_vm_unmap() - unmap a span that these two mapped, and flush
  * @vm: the address space
  * @va: address, bytes
  * @size: bytes

@@ -17,6 +17,8 @@ struct drm_file;
 struct hgpu_bo;
 struct hgpu_device;
 struct hgpu_queue;
+struct page;
+struct sg_table;
 
 /*
  * What GET_VERSION says. Minor 10 is the last that promises nothing about CU
@@ -127,27 +129,36 @@ void hgpu_kfd_topology_exit(void);
 
 long hgpu_kfd_ioctl(struct hgpu_process *process, unsigned int cmd, unsigned long arg);
 
-/* --- buffers (hgpu_kfd_memory.c); all under the process's lock --- */
+/* --- buffers; all under the process's lock --- */
 
 /**
  * struct hgpu_kfd_bo - what ALLOC_MEMORY_OF_GPU made
  * @pdd: whose it is
- * @bo: the memory; NULL for the doorbell "allocation"
+ * @bo: the memory; NULL for USERPTR and the doorbell "allocation"
+ * @user: USERPTR: pages of the process, pinned; else NULL
  * @id: in the process device's idr
  * @flags: KFD_IOC_ALLOC_MEM_FLAGS_*
  * @size: bytes, whole pages
- * @va: interval in the process's bo_vas, pages
+ * @copies: how often the GPU has it in a row: twice for an AQL ring
+ * @va: interval in the process's bo_vas, pages; at 0, and not there, for VRAM
+ *	that is not to be mapped
+ * @cpu: USERPTR: interval in the process's userptrs, pages
  * @mapped: bit n: mapped on the process's device n
+ * @dma: pages, DMA-mapped for the process's device n; NULL where @bo does it
  * @queues: how many rings and pointers of queues lie here: it stays mapped
  */
 struct hgpu_kfd_bo {
 	struct hgpu_process_device *pdd;
 	struct hgpu_bo *bo;
+	struct page **user;
 	int id;
 	u32 flags;
 	u64 size;
+	unsigned int copies;
 	struct interval_tree_node va;
+	struct interval_tree_node cpu;
 	unsigned long mapped;
+	struct sg_table *dma[HGPU_MAX_GPUS];
 	unsigned int queues;
 };
 
@@ -155,10 +166,20 @@ int hgpu_kfd_acquire_vm(struct hgpu_process_device *pdd, unsigned int fd);
 int hgpu_kfd_alloc(struct hgpu_process_device *pdd,
 		   struct kfd_ioctl_alloc_memory_of_gpu_args *args);
 int hgpu_kfd_free(struct hgpu_kfd_bo *kbo);
-int hgpu_kfd_map(struct hgpu_kfd_bo *kbo, struct hgpu_process_device *pdd);
-int hgpu_kfd_unmap(struct hgpu_kfd_bo *kbo, struct hgpu_process_device *pdd);
 struct hgpu_kfd_bo *hgpu_kfd_bo_lookup(struct hgpu_process *process, u64 handle);
 void hgpu_kfd_free_all(struct hgpu_process_device *pdd);
+
+/* hgpu_kfd_map.c */
+
+int hgpu_kfd_map(struct hgpu_kfd_bo *kbo, struct hgpu_process_device *pdd);
+int hgpu_kfd_unmap(struct hgpu_kfd_bo *kbo, struct hgpu_process_device *pdd);
+void hgpu_kfd_unmap_all(struct hgpu_kfd_bo *kbo);
+void hgpu_kfd_detach_gpu(struct hgpu_process_device *pdd);
+
+/* hgpu_kfd_userptr.c */
+
+int hgpu_kfd_userptr_pin(struct hgpu_kfd_bo *kbo);
+void hgpu_kfd_userptr_unpin(struct hgpu_kfd_bo *kbo);
 
 /* The buffers under a queue: found, and held mapped. */
 int hgpu_kfd_queue_get_bos(struct hgpu_process_device *pdd, u64 ring, u64 ring_size,

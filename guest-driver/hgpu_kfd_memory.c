@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KFD's buffers: ACQUIRE_VM, ALLOC, FREE, MAP and UNMAP.
+ * KFD's buffers: ACQUIRE_VM, ALLOC and FREE; and what queues hold of them.
  *
  * A buffer is mapped for the CPU through the DRM file that ACQUIRE_VM named,
  * at the address that ALLOC was given, so that it has one address for both.
@@ -125,11 +125,28 @@ void hgpu_kfd_drm_close(struct hgpu_device *hdev, struct drm_file *file)
 	 KFD_IOC_ALLOC_MEM_FLAGS_DOORBELL |				\
 	 KFD_IOC_ALLOC_MEM_FLAGS_MMIO_REMAP)
 
+/* As KFD: VRAM may have no address, and then cannot be mapped. */
+static bool hgpu_kfd_check_va(const struct kfd_ioctl_alloc_memory_of_gpu_args *args)
+{
+	if (!args->va_addr && args->flags & KFD_IOC_ALLOC_MEM_FLAGS_VRAM)
+		return true;
+	return PAGE_ALIGNED(args->va_addr) && args->va_addr >= HGPU_KFD_GPUVM_BASE &&
+	       args->va_addr <= HGPU_KFD_GPUVM_LIMIT + 1 - PAGE_ALIGN(args->size);
+}
+
+static bool hgpu_kfd_check_userptr(const struct kfd_ioctl_alloc_memory_of_gpu_args *args)
+{
+	return args->mmap_offset && PAGE_ALIGNED(args->mmap_offset) &&
+	       args->mmap_offset <= HGPU_KFD_GPUVM_LIMIT + 1 - PAGE_ALIGN(args->size);
+}
+
 static int hgpu_kfd_check_alloc(const struct kfd_ioctl_alloc_memory_of_gpu_args *args)
 {
-	if (!args->size || args->size > HGPU_KFD_GPUVM_LIMIT ||
-	    !PAGE_ALIGNED(args->va_addr) || args->va_addr < HGPU_KFD_GPUVM_BASE ||
-	    args->va_addr > HGPU_KFD_GPUVM_LIMIT + 1 - PAGE_ALIGN(args->size))
+	if (!args->size || args->size > HGPU_KFD_GPUVM_LIMIT || !hgpu_kfd_check_va(args))
+		return -EINVAL;
+	/* An AQL ring is seen twice, so it has half of the size. */
+	if (args->flags & KFD_IOC_ALLOC_MEM_FLAGS_AQL_QUEUE_MEM &&
+	    !IS_ALIGNED(args->size, 2 * PAGE_SIZE))
 		return -EINVAL;
 
 	switch (args->flags & HGPU_KFD_TYPE_FLAGS) {
@@ -139,7 +156,7 @@ static int hgpu_kfd_check_alloc(const struct kfd_ioctl_alloc_memory_of_gpu_args 
 	case KFD_IOC_ALLOC_MEM_FLAGS_DOORBELL:
 		return args->size == HGPU_DOORBELL_SLICE_SIZE ? 0 : -EINVAL;
 	case KFD_IOC_ALLOC_MEM_FLAGS_USERPTR:
-		return -EOPNOTSUPP;	/* not yet: SVM does without */
+		return hgpu_kfd_check_userptr(args) ? 0 : -EINVAL;
 	case KFD_IOC_ALLOC_MEM_FLAGS_MMIO_REMAP:
 		return -ENOMEM;		/* as KFD on a GPU without an HDP page */
 	default:
@@ -195,15 +212,25 @@ static int hgpu_kfd_alloc_vram(struct hgpu_kfd_bo *kbo)
 	return ret == -ENOSPC ? -ENOMEM : ret;	/* KFD knows one kind of full */
 }
 
-/* VRAM and GTT memory, cleared. */
-static int hgpu_kfd_alloc_bo(struct hgpu_kfd_bo *kbo)
+/* VRAM and GTT memory is cleared; user memory is what it is. */
+static int hgpu_kfd_alloc_memory(struct hgpu_kfd_bo *kbo)
 {
-	return kbo->flags & KFD_IOC_ALLOC_MEM_FLAGS_GTT ? hgpu_kfd_alloc_gtt(kbo) :
-							   hgpu_kfd_alloc_vram(kbo);
+	switch (kbo->flags & HGPU_KFD_TYPE_FLAGS) {
+	case KFD_IOC_ALLOC_MEM_FLAGS_VRAM:
+		return hgpu_kfd_alloc_vram(kbo);
+	case KFD_IOC_ALLOC_MEM_FLAGS_GTT:
+		return hgpu_kfd_alloc_gtt(kbo);
+	case KFD_IOC_ALLOC_MEM_FLAGS_USERPTR:
+		return hgpu_kfd_userptr_pin(kbo);
+	default:
+		return 0;
+	}
 }
 
-static void hgpu_kfd_free_bo(struct hgpu_kfd_bo *kbo)
+static void hgpu_kfd_free_memory(struct hgpu_kfd_bo *kbo)
 {
+	if (kbo->user)
+		hgpu_kfd_userptr_unpin(kbo);
 	if (!kbo->bo)
 		return;
 	if (kbo->pdd->drm_file)
@@ -211,16 +238,40 @@ static void hgpu_kfd_free_bo(struct hgpu_kfd_bo *kbo)
 	hgpu_bo_put(kbo->bo);
 }
 
-/* Addresses are claimed first and then compared with SVM, see hgpu_process.h. */
+/* ---- addresses ---- */
+
+static void hgpu_kfd_set_addresses(struct hgpu_kfd_bo *kbo,
+				   const struct kfd_ioctl_alloc_memory_of_gpu_args *args)
+{
+	u64 pages;
+
+	kbo->copies = args->flags & KFD_IOC_ALLOC_MEM_FLAGS_AQL_QUEUE_MEM ? 2 : 1;
+	kbo->size = PAGE_ALIGN(args->size) / kbo->copies;
+	pages = kbo->size >> PAGE_SHIFT;
+	kbo->va.start = args->va_addr >> PAGE_SHIFT;
+	kbo->va.last = kbo->va.start + pages * kbo->copies - 1;
+	kbo->cpu.start = args->mmap_offset >> PAGE_SHIFT;
+	kbo->cpu.last = kbo->cpu.start + pages - 1;
+}
+
+static bool hgpu_kfd_is_userptr(const struct hgpu_kfd_bo *kbo)
+{
+	return kbo->flags & KFD_IOC_ALLOC_MEM_FLAGS_USERPTR;
+}
+
 static int hgpu_kfd_claim_va(struct hgpu_kfd_bo *kbo)
 {
 	struct hgpu_process *process = kbo->pdd->process;
 	bool taken;
 
 	spin_lock(&process->va_lock);
-	taken = interval_tree_iter_first(&process->bo_vas, kbo->va.start, kbo->va.last);
-	if (!taken)
+	taken = kbo->va.start &&
+		interval_tree_iter_first(&process->bo_vas, kbo->va.start, kbo->va.last);
+	if (!taken && kbo->va.start)
 		interval_tree_insert(&kbo->va, &process->bo_vas);
+	/* The same memory may be in several buffers. */
+	if (!taken && hgpu_kfd_is_userptr(kbo))
+		interval_tree_insert(&kbo->cpu, &process->userptrs);
 	spin_unlock(&process->va_lock);
 	return taken ? -EADDRINUSE : 0;
 }
@@ -230,12 +281,37 @@ static void hgpu_kfd_unclaim_va(struct hgpu_kfd_bo *kbo)
 	struct hgpu_process *process = kbo->pdd->process;
 
 	spin_lock(&process->va_lock);
-	interval_tree_remove(&kbo->va, &process->bo_vas);
+	if (kbo->va.start)
+		interval_tree_remove(&kbo->va, &process->bo_vas);
+	if (hgpu_kfd_is_userptr(kbo))
+		interval_tree_remove(&kbo->cpu, &process->userptrs);
 	spin_unlock(&process->va_lock);
 }
 
+/* Addresses are claimed first and then compared with SVM, see hgpu_process.h. */
+static int hgpu_kfd_take_addresses(struct hgpu_kfd_bo *kbo)
+{
+	struct hgpu_svms *svms = &kbo->pdd->process->svms;
+	int ret;
+
+	ret = hgpu_kfd_claim_va(kbo);
+	if (ret)
+		return ret;
+	if ((!kbo->va.start || !hgpu_svm_overlaps(svms, kbo->va.start, kbo->va.last)) &&
+	    (!hgpu_kfd_is_userptr(kbo) ||
+	     !hgpu_svm_overlaps(svms, kbo->cpu.start, kbo->cpu.last)))
+		return 0;
+	hgpu_kfd_unclaim_va(kbo);
+	return -EADDRINUSE;
+}
+
+/* ---- ALLOC and FREE ---- */
+
+/* A DRM file's offset, /dev/kfd's, or the address that it was for USERPTR. */
 static u64 hgpu_kfd_bo_mmap_offset(struct hgpu_kfd_bo *kbo)
 {
+	if (hgpu_kfd_is_userptr(kbo))
+		return (u64)kbo->cpu.start << PAGE_SHIFT;
 	if (kbo->bo)
 		return hgpu_bo_mmap_offset(kbo->bo);
 	return hgpu_kfd_doorbell_mmap_offset(kbo->pdd->hdev->gpu_id, 0);
@@ -257,31 +333,23 @@ int hgpu_kfd_alloc(struct hgpu_process_device *pdd,
 		return -ENOMEM;
 	kbo->pdd = pdd;
 	kbo->flags = args->flags;
-	kbo->size = PAGE_ALIGN(args->size);
-	kbo->va.start = args->va_addr >> PAGE_SHIFT;
-	kbo->va.last = kbo->va.start + (kbo->size >> PAGE_SHIFT) - 1;
+	hgpu_kfd_set_addresses(kbo, args);
 
-	ret = hgpu_kfd_claim_va(kbo);
+	ret = hgpu_kfd_take_addresses(kbo);
 	if (ret)
 		goto err_free;
-	if (hgpu_svm_overlaps(&pdd->process->svms, kbo->va.start, kbo->va.last)) {
-		ret = -EADDRINUSE;
+	ret = hgpu_kfd_alloc_memory(kbo);
+	if (ret)
 		goto err_unclaim;
-	}
-	if (!(kbo->flags & KFD_IOC_ALLOC_MEM_FLAGS_DOORBELL)) {
-		ret = hgpu_kfd_alloc_bo(kbo);
-		if (ret)
-			goto err_unclaim;
-	}
 	if (kbo->bo && pdd->drm_file) {
 		ret = hgpu_bo_allow_mmap(kbo->bo, pdd->drm_file);
 		if (ret)
-			goto err_bo;
+			goto err_memory;
 	}
 	kbo->id = idr_alloc(&pdd->bos, kbo, 1, 0, GFP_KERNEL);
 	if (kbo->id < 0) {
 		ret = kbo->id;
-		goto err_bo;
+		goto err_memory;
 	}
 
 	args->handle = FIELD_PREP(HGPU_KFD_HANDLE_GPU_ID, pdd->hdev->gpu_id) |
@@ -289,8 +357,8 @@ int hgpu_kfd_alloc(struct hgpu_process_device *pdd,
 	args->mmap_offset = hgpu_kfd_bo_mmap_offset(kbo);
 	return 0;
 
-err_bo:
-	hgpu_kfd_free_bo(kbo);
+err_memory:
+	hgpu_kfd_free_memory(kbo);
 err_unclaim:
 	hgpu_kfd_unclaim_va(kbo);
 err_free:
@@ -302,7 +370,8 @@ static void hgpu_kfd_destroy(struct hgpu_kfd_bo *kbo)
 {
 	hgpu_kfd_drop_event_page(kbo);
 	idr_remove(&kbo->pdd->bos, kbo->id);
-	hgpu_kfd_free_bo(kbo);
+	hgpu_kfd_unmap_all(kbo);
+	hgpu_kfd_free_memory(kbo);
 	hgpu_kfd_unclaim_va(kbo);
 	kfree(kbo);
 }
@@ -323,13 +392,11 @@ void hgpu_kfd_free_all(struct hgpu_process_device *pdd)
 	struct hgpu_kfd_bo *kbo;
 	int id;
 
-	/* No queue is left that could use what is still mapped. */
 	lockdep_assert_held(&pdd->process->lock);
+	hgpu_kfd_detach_gpu(pdd);
 	idr_for_each_entry(&pdd->bos, kbo, id)
 		hgpu_kfd_destroy(kbo);
 }
-
-/* ---- mapping ---- */
 
 struct hgpu_kfd_bo *hgpu_kfd_bo_lookup(struct hgpu_process *process, u64 handle)
 {
@@ -338,57 +405,6 @@ struct hgpu_kfd_bo *hgpu_kfd_bo_lookup(struct hgpu_process *process, u64 handle)
 	lockdep_assert_held(&process->lock);
 	pdd = hgpu_process_device_by_id(process, FIELD_GET(HGPU_KFD_HANDLE_GPU_ID, handle));
 	return pdd ? idr_find(&pdd->bos, FIELD_GET(HGPU_KFD_HANDLE_ID, handle)) : NULL;
-}
-
-static u64 hgpu_kfd_pte_flags(const struct hgpu_kfd_bo *kbo)
-{
-	u64 flags = HGPU_PTE_READABLE;
-
-	if (kbo->flags & KFD_IOC_ALLOC_MEM_FLAGS_WRITABLE)
-		flags |= HGPU_PTE_WRITEABLE;
-	if (kbo->flags & KFD_IOC_ALLOC_MEM_FLAGS_EXECUTABLE)
-		flags |= HGPU_PTE_EXECUTABLE;
-	return flags;
-}
-
-int hgpu_kfd_map(struct hgpu_kfd_bo *kbo, struct hgpu_process_device *pdd)
-{
-	int ret = 0;
-
-	lockdep_assert_held(&pdd->process->lock);
-	if (pdd != kbo->pdd)
-		return -EOPNOTSUPP;	/* one GPU's buffer on another: not yet */
-	if (!pdd->ready)
-		return -ENODEV;
-	if (kbo->mapped & BIT(pdd->index))
-		return 0;
-
-	/* Nothing on the GPU rings doorbells, so theirs is mapped in name only. */
-	if (kbo->bo)
-		ret = hgpu_vm_map_bo(&pdd->vm, kbo->bo, (u64)kbo->va.start << PAGE_SHIFT,
-				     hgpu_kfd_pte_flags(kbo));
-	if (!ret)
-		kbo->mapped |= BIT(pdd->index);
-	return ret == -ENOSPC ? -ENOMEM : ret;
-}
-
-int hgpu_kfd_unmap(struct hgpu_kfd_bo *kbo, struct hgpu_process_device *pdd)
-{
-	int ret = 0;
-
-	lockdep_assert_held(&pdd->process->lock);
-	if (pdd != kbo->pdd)
-		return -EOPNOTSUPP;
-	if (!(kbo->mapped & BIT(pdd->index)))
-		return 0;
-	if (kbo->queues)
-		return -EBUSY;
-
-	if (kbo->bo)
-		ret = hgpu_vm_unmap(&pdd->vm, (u64)kbo->va.start << PAGE_SHIFT, kbo->size);
-	if (!ret)	/* else the GPU may still use it: it stays ours */
-		kbo->mapped &= ~BIT(pdd->index);
-	return ret;
 }
 
 /* ---- queues ---- */
@@ -412,7 +428,7 @@ static struct hgpu_kfd_bo *hgpu_kfd_bo_at(struct hgpu_process_device *pdd, u64 v
 
 	/* It stays: buffers go under the process's lock. */
 	kbo = container_of(node, struct hgpu_kfd_bo, va);
-	return kbo->bo && kbo->mapped & BIT(pdd->index) ? kbo : NULL;
+	return (kbo->bo || kbo->user) && kbo->mapped & BIT(pdd->index) ? kbo : NULL;
 }
 
 /**

@@ -261,6 +261,7 @@ static struct mmu_notifier *hgpu_process_alloc_notifier(struct mm_struct *mm)
 	kref_init(&process->ref);
 	hgpu_process_init_locks(process);
 	process->bo_vas = RB_ROOT_CACHED;
+	process->userptrs = RB_ROOT_CACHED;
 	idr_init(&process->queue_ids);
 	hgpu_kfd_events_init(&process->events);
 	INIT_WORK(&process->free_work, hgpu_process_free_work);
@@ -330,14 +331,25 @@ struct hgpu_process *hgpu_process_open(void)
 	return process;
 }
 
-bool hgpu_process_va_is_bo(struct hgpu_process *process, u64 first_page, u64 last_page)
+static bool hgpu_process_va_is_in(struct hgpu_process *process, struct rb_root_cached *tree,
+				  u64 first_page, u64 last_page)
 {
 	bool found;
 
 	spin_lock(&process->va_lock);
-	found = interval_tree_iter_first(&process->bo_vas, first_page, last_page);
+	found = interval_tree_iter_first(tree, first_page, last_page);
 	spin_unlock(&process->va_lock);
 	return found;
+}
+
+bool hgpu_process_va_is_bo(struct hgpu_process *process, u64 first_page, u64 last_page)
+{
+	return hgpu_process_va_is_in(process, &process->bo_vas, first_page, last_page);
+}
+
+bool hgpu_process_va_is_userptr(struct hgpu_process *process, u64 first_page, u64 last_page)
+{
+	return hgpu_process_va_is_in(process, &process->userptrs, first_page, last_page);
 }
 
 /* ---- module ---- */

@@ -100,8 +100,9 @@ struct hgpu_process_device {
  * @devices: one a GPU that was there when the process was made
  * @run_lock: protects what decides whether queues run, and commands to their HQDs
  * @queue_ids: KFD queue id to struct hgpu_queue; protected by @lock
- * @va_lock: protects @bo_vas; a leaf
+ * @va_lock: protects @bo_vas and @userptrs; a leaf
  * @bo_vas: address ranges of buffers, in pages: SVM ranges keep away from them
+ * @userptrs: where the CPU has the memory of USERPTR buffers, in pages
  * @svms: shared virtual memory
  * @events: what it waits for
  * @free_work: the last step
@@ -124,6 +125,7 @@ struct hgpu_process {
 
 	spinlock_t va_lock;
 	struct rb_root_cached bo_vas;
+	struct rb_root_cached userptrs;
 
 	struct hgpu_svms svms;
 	struct hgpu_kfd_events events;
@@ -287,6 +289,18 @@ void hgpu_process_restore_rescheduled(struct hgpu_process *process);
  * Context: any but interrupts.
  */
 bool hgpu_process_va_is_bo(struct hgpu_process *process, u64 first_page, u64 last_page);
+
+/**
+ * hgpu_process_va_is_userptr() - is memory of a USERPTR buffer there?
+ * @process: the process
+ * @first_page: first page
+ * @last_page: last page, inclusive
+ *
+ * Races with ALLOC as hgpu_process_va_is_bo() does.
+ *
+ * Context: any but interrupts.
+ */
+bool hgpu_process_va_is_userptr(struct hgpu_process *process, u64 first_page, u64 last_page);
 
 /* For hgpu_kfd_attach_process(), under the lock of the list of GPUs. */
 int hgpu_process_add_gpu(struct hgpu_process *process, struct hgpu_device *hdev);

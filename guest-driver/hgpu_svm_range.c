@@ -476,6 +476,13 @@ static struct hgpu_svm_span unregistered_span(struct hgpu_svms *svms,
 	return span;
 }
 
+/* As KFD: what buffers have at their GPU addresses, or as their own memory. */
+static bool belongs_to_buffer(struct hgpu_process *process, u64 first, u64 last)
+{
+	return hgpu_process_va_is_bo(process, first, last) ||
+	       hgpu_process_va_is_userptr(process, first, last);
+}
+
 /**
  * hgpu_svm_range_create_locked() - a range for memory that nobody registered
  * @svms: the process's
@@ -501,12 +508,12 @@ struct hgpu_svm_range *hgpu_svm_range_create_locked(struct hgpu_svms *svms,
 	 * ALLOC publishes its addresses first and asks for ranges then, for
 	 * which it needs our lock: one of two that race sees the other.
 	 */
-	if (hgpu_process_va_is_bo(process, page, page))
+	if (belongs_to_buffer(process, page, page))
 		return ERR_PTR(-EADDRINUSE);
 	/* For good, unlike -ENOMEM. */
 	if (svms->num_ranges >= HGPU_SVM_MAX_RANGES)
 		return ERR_PTR(-EACCES);
-	if (hgpu_process_va_is_bo(process, span.first, span.last)) {
+	if (belongs_to_buffer(process, span.first, span.last)) {
 		span.first = page;
 		span.last = page;
 	}

@@ -142,25 +142,22 @@ static void xnack_is_on_and_cannot_be_off(void)
 /* ---- buffers ---- */
 
 #define VRAM (KFD_IOC_ALLOC_MEM_FLAGS_VRAM | KFD_IOC_ALLOC_MEM_FLAGS_WRITABLE)
+#define AQL (KFD_IOC_ALLOC_MEM_FLAGS_GTT | KFD_IOC_ALLOC_MEM_FLAGS_WRITABLE | KFD_IOC_ALLOC_MEM_FLAGS_AQL_QUEUE_MEM)
 
 static int alloc_at(void *at, size_t size, uint32_t flags, struct kfd_ioctl_alloc_memory_of_gpu_args *a)
 {
-	*a = (struct kfd_ioctl_alloc_memory_of_gpu_args){
-		.va_addr = (uintptr_t)at, .size = size, .gpu_id = gpu.id, .flags = flags };
-	return kfd(AMDKFD_IOC_ALLOC_MEMORY_OF_GPU, *a);
+	a->mmap_offset = 0;
+	return gpu_alloc(&gpu, at, size, flags, a);
 }
 
 static int map_to_gpu(uint64_t handle, bool on)
 {
-	struct kfd_ioctl_map_memory_to_gpu_args m = {
-		.handle = handle, .n_devices = 1, .device_ids_array_ptr = (uintptr_t)&gpu.id };
-
-	return kfd_ioctl(&gpu, on ? AMDKFD_IOC_MAP_MEMORY_TO_GPU : AMDKFD_IOC_UNMAP_MEMORY_FROM_GPU, &m);
+	return on ? gpu_map(&gpu, handle) : gpu_unmap(&gpu, handle);
 }
 
 static int free_handle(uint64_t handle)
 {
-	return kfd(AMDKFD_IOC_FREE_MEMORY_OF_GPU, (struct kfd_ioctl_free_memory_of_gpu_args){ .handle = handle });
+	return gpu_free(&gpu, handle);
 }
 
 /* VRAM that CPU and GPU see, at a 2 MiB boundary, so that large entries are used. */
@@ -247,6 +244,47 @@ static void more_than_there_is_gives_enomem(void)
 	expect_int(alloc_at(at, 1ul << 40, VRAM, &a), ==, -ENOMEM);
 	expect_int(alloc_at(at, 1ul << 40, KFD_IOC_ALLOC_MEM_FLAGS_GTT, &a), ==, -ENOMEM);
 	expect_int(alloc_at(at, PAGE, VRAM, &a), ==, 0);	/* the address is not taken */
+}
+
+/* As KFD has it: counted, and never mapped. */
+static void vram_without_an_address_is_not_mapped(void)
+{
+	struct kfd_ioctl_alloc_memory_of_gpu_args a, b;
+
+	gpu_open(&gpu, 0);
+	expect_int(alloc_at(NULL, 4 * MIB, VRAM, &a), ==, 0);
+	expect_int(alloc_at(NULL, 4 * MIB, VRAM, &b), ==, 0);	/* is no address */
+	expect_int(map_to_gpu(a.handle, true), ==, -EINVAL);
+	expect_int(map_to_gpu(a.handle, false), ==, 0);
+	expect_int(alloc_at(NULL, MIB, KFD_IOC_ALLOC_MEM_FLAGS_GTT, &b), ==, -EINVAL);
+	expect_int(free_handle(a.handle), ==, 0);
+}
+
+/* A ring of AQL packets may be read beyond its end: that is its beginning again. */
+static void aql_ring_is_seen_twice(void)
+{
+	size_t bytes = 8 * PAGE, all = 2 * bytes;
+	struct kfd_ioctl_alloc_memory_of_gpu_args a;
+	char *at = map_anon(all), *copy;
+	struct bo bo;
+
+	gpu_and_queue(&gpu, &q);
+	bo_create(&bo, &gpu, all);
+	copy = bo.at;
+	munmap(at, all);
+	expect_int(alloc_at(at, all, AQL, &a), ==, 0);
+	expect_int(named_value(MEMORY, "gtt"), >=, bytes);
+	expect(mmap(at, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, gpu.drm, a.mmap_offset) == at, "%s",
+	       strerror(errno));
+	expect_int(map_to_gpu(a.handle, true), ==, 0);
+	pattern_fill(at, bytes, SEED);
+	queue_copy(&q, copy, at, all);
+	queue_run(&q);
+	pattern_check(copy, bytes, SEED);
+	pattern_check(copy + bytes, bytes, SEED);
+	expect_int(map_to_gpu(a.handle, false), ==, 0);
+	expect_int(free_handle(a.handle), ==, 0);
+	expect_int(alloc_at(at, 3 * PAGE, AQL, &a), ==, -EINVAL);
 }
 
 /* Pages that the kernel has handed out since boot. */
@@ -669,6 +707,8 @@ static const struct tap_test tests[] = {
 	TAP_TEST(vram_maps_privately_without_access),
 	TAP_TEST(available_memory_follows_allocations),
 	TAP_TEST(more_than_there_is_gives_enomem),
+	TAP_TEST(vram_without_an_address_is_not_mapped),
+	TAP_TEST(aql_ring_is_seen_twice),
 	TAP_TEST(freed_buffer_counts_while_it_is_mapped),
 	TAP_TEST(addresses_belong_to_one_buffer_or_to_svm),
 	TAP_TEST(address_is_free_as_soon_as_it_is_unmapped),

@@ -185,6 +185,38 @@ void bo_destroy(struct bo *bo)
 	must(kfd_ioctl(bo->gpu, AMDKFD_IOC_FREE_MEMORY_OF_GPU, &free), "FREE_MEMORY_OF_GPU");
 }
 
+int gpu_alloc(struct gpu *gpu, const void *at, size_t size, uint32_t flags,
+	      struct kfd_ioctl_alloc_memory_of_gpu_args *a)
+{
+	*a = (struct kfd_ioctl_alloc_memory_of_gpu_args){
+		.va_addr = (uintptr_t)at, .size = size, .gpu_id = gpu->id, .flags = flags,
+		.mmap_offset = a->mmap_offset };
+	return kfd_ioctl(gpu, AMDKFD_IOC_ALLOC_MEMORY_OF_GPU, a);
+}
+
+int gpu_map(struct gpu *gpu, uint64_t handle)
+{
+	struct kfd_ioctl_map_memory_to_gpu_args m = {
+		.handle = handle, .n_devices = 1, .device_ids_array_ptr = (uintptr_t)&gpu->id };
+
+	return kfd_ioctl(gpu, AMDKFD_IOC_MAP_MEMORY_TO_GPU, &m);
+}
+
+int gpu_unmap(struct gpu *gpu, uint64_t handle)
+{
+	struct kfd_ioctl_unmap_memory_from_gpu_args m = {
+		.handle = handle, .n_devices = 1, .device_ids_array_ptr = (uintptr_t)&gpu->id };
+
+	return kfd_ioctl(gpu, AMDKFD_IOC_UNMAP_MEMORY_FROM_GPU, &m);
+}
+
+int gpu_free(struct gpu *gpu, uint64_t handle)
+{
+	struct kfd_ioctl_free_memory_of_gpu_args f = { .handle = handle };
+
+	return kfd_ioctl(gpu, AMDKFD_IOC_FREE_MEMORY_OF_GPU, &f);
+}
+
 /* ---- queues ---- */
 
 static void map_doorbells(struct gpu *gpu, uint64_t offset)
@@ -200,32 +232,38 @@ static void map_doorbells(struct gpu *gpu, uint64_t offset)
 	gpu->doorbells = at;
 }
 
-int queue_try_create(struct queue *q, struct gpu *gpu, size_t ring_size)
+int queue_create_in(struct queue *q, struct gpu *gpu, const struct bo *ring, const struct bo *pointers)
 {
 	struct kfd_ioctl_create_queue_args args = {
 		.gpu_id = gpu->id, .queue_type = KFD_IOC_QUEUE_TYPE_SDMA,
-		.ring_size = ring_size, .queue_percentage = 100, .queue_priority = 7,
+		.ring_base_address = (uintptr_t)ring->at, .ring_size = ring->size,
+		.read_pointer_address = (uintptr_t)pointers->at, .write_pointer_address = (uintptr_t)pointers->at + 8,
+		.queue_percentage = 100, .queue_priority = 7,
 	};
-	int error;
+	int error = kfd_ioctl(gpu, AMDKFD_IOC_CREATE_QUEUE, &args);
 
-	memset(q, 0, sizeof(*q));
-	q->gpu = gpu;
-	bo_create(&q->ring, gpu, ring_size);
-	bo_create(&q->pointers, gpu, PAGE);
-	memset(q->pointers.at, 0, PAGE);
-	args.ring_base_address = (uintptr_t)q->ring.at;
-	args.read_pointer_address = (uintptr_t)q->pointers.at;
-	args.write_pointer_address = (uintptr_t)q->pointers.at + 8;
-	error = kfd_ioctl(gpu, AMDKFD_IOC_CREATE_QUEUE, &args);
-	if (error) {
-		bo_destroy(&q->ring);
-		bo_destroy(&q->pointers);
+	if (error)
 		return error;
-	}
-	q->id = args.queue_id;
+	*q = (struct queue){ .gpu = gpu, .ring = *ring, .pointers = *pointers, .id = args.queue_id };
 	map_doorbells(gpu, args.doorbell_offset);
 	q->doorbell = gpu->doorbells + (args.doorbell_offset & (DOORBELL_SLICE - 1)) / sizeof(uint64_t);
 	return 0;
+}
+
+int queue_try_create(struct queue *q, struct gpu *gpu, size_t ring_size)
+{
+	struct bo ring, pointers;
+	int error;
+
+	bo_create(&ring, gpu, ring_size);
+	bo_create(&pointers, gpu, PAGE);
+	memset(pointers.at, 0, PAGE);
+	error = queue_create_in(q, gpu, &ring, &pointers);
+	if (error) {
+		bo_destroy(&ring);
+		bo_destroy(&pointers);
+	}
+	return error;
 }
 
 void queue_create(struct queue *q, struct gpu *gpu, size_t ring_size)
@@ -239,11 +277,16 @@ void gpu_and_queue(struct gpu *gpu, struct queue *q)
 	queue_create(q, gpu, 64 << 10);
 }
 
-void queue_destroy(struct queue *q)
+void queue_leave(struct queue *q)
 {
 	struct kfd_ioctl_destroy_queue_args args = { .queue_id = q->id };
 
 	must(kfd_ioctl(q->gpu, AMDKFD_IOC_DESTROY_QUEUE, &args), "DESTROY_QUEUE");
+}
+
+void queue_destroy(struct queue *q)
+{
+	queue_leave(q);
 	bo_destroy(&q->ring);
 	bo_destroy(&q->pointers);
 }

@@ -59,6 +59,16 @@ struct bo {
 void bo_create(struct bo *bo, struct gpu *gpu, size_t size);
 void bo_destroy(struct bo *bo);
 
+/*
+ * Buffers of any kind, step by step; 0 or -errno. gpu_alloc() leaves handle and mmap_offset in @a, where
+ * mmap_offset comes from for USERPTR; gpu_map() and gpu_unmap() are about one GPU.
+ */
+int gpu_alloc(struct gpu *gpu, const void *at, size_t size, uint32_t flags,
+	      struct kfd_ioctl_alloc_memory_of_gpu_args *a);
+int gpu_map(struct gpu *gpu, uint64_t handle);
+int gpu_unmap(struct gpu *gpu, uint64_t handle);
+int gpu_free(struct gpu *gpu, uint64_t handle);
+
 /**
  * struct queue - a user SDMA queue
  * @ring: the packets
@@ -77,6 +87,10 @@ void queue_create(struct queue *q, struct gpu *gpu, size_t ring_size);
 int queue_try_create(struct queue *q, struct gpu *gpu, size_t ring_size);	/* 0 or CREATE_QUEUE's -errno */
 void gpu_and_queue(struct gpu *gpu, struct queue *q);	/* what most tests start with: GPU 0, a ring of 64 KiB */
 void queue_destroy(struct queue *q);
+
+/* In buffers that are there, which stay; 0 or CREATE_QUEUE's -errno. The pointers' page is zero. */
+int queue_create_in(struct queue *q, struct gpu *gpu, const struct bo *ring, const struct bo *pointers);
+void queue_leave(struct queue *q);
 
 /* Put packets into the ring; nothing runs before queue_submit(). Any size: split as the packet wants it. */
 void queue_emit(struct queue *q, const uint32_t *dw, unsigned int n);

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * KFD's buffers: MAP and UNMAP.
+ *
+ * System pages are DMA-mapped for every GPU that has them: TTM does it for GTT
+ * buffers and their own GPU, we for all else.
+ */
+#include <drm/drm_print.h>
+#include <linux/dma-mapping.h>
+#include <linux/scatterlist.h>
+#include <linux/slab.h>
+
+#include "hgpu_device.h"
+#include "hgpu_kfd.h"
+#include "hgpu_process.h"
+#include "hgpu_queue.h"
+#include "hgpu_vram.h"
+
+/* ---- DMA ---- */
+
+static int hgpu_kfd_dma_map(struct hgpu_kfd_bo *kbo, struct hgpu_process_device *pdd)
+{
+	struct device *dev = &pdd->hdev->pdev->dev;
+	struct sg_table *sgt;
+	int ret;
+
+	sgt = kzalloc(sizeof(*sgt), GFP_KERNEL);
+	if (!sgt)
+		return -ENOMEM;
+	ret = sg_alloc_table_from_pages_segment(sgt, kbo->user, kbo->size >> PAGE_SHIFT, 0,
+						kbo->size, dma_get_max_seg_size(dev),
+						GFP_KERNEL);
+	if (ret)
+		goto err_free;
+	ret = dma_map_sgtable(dev, sgt, DMA_BIDIRECTIONAL, 0);
+	if (ret)
+		goto err_table;
+	kbo->dma[pdd->index] = sgt;
+	return 0;
+
+err_table:
+	sg_free_table(sgt);
+err_free:
+	kfree(sgt);
+	return ret;
+}
+
+static void hgpu_kfd_dma_unmap(struct hgpu_kfd_bo *kbo, struct hgpu_process_device *pdd)
+{
+	struct sg_table *sgt = kbo->dma[pdd->index];
+
+	if (!sgt)
+		return;
+	kbo->dma[pdd->index] = NULL;
+	dma_unmap_sgtable(&pdd->hdev->pdev->dev, sgt, DMA_BIDIRECTIONAL, 0);
+	sg_free_table(sgt);
+	kfree(sgt);
+}
+
+/* ---- one GPU ---- */
+
+static u64 hgpu_kfd_pte_flags(const struct hgpu_kfd_bo *kbo)
+{
+	u64 flags = HGPU_PTE_READABLE;
+
+	if (kbo->flags & KFD_IOC_ALLOC_MEM_FLAGS_WRITABLE)
+		flags |= HGPU_PTE_WRITEABLE;
+	if (kbo->flags & KFD_IOC_ALLOC_MEM_FLAGS_EXECUTABLE)
+		flags |= HGPU_PTE_EXECUTABLE;
+	return flags;
+}
+
+/* Nothing on the GPU rings doorbells, so theirs are mapped in name only. */
+static bool hgpu_kfd_has_memory(const struct hgpu_kfd_bo *kbo)
+{
+	return kbo->bo || kbo->user;
+}
+
+/* Returns 0 when the GPU does not use it any more. */
+static int hgpu_kfd_unmap_from(struct hgpu_kfd_bo *kbo, struct hgpu_process_device *pdd)
+{
+	int ret = 0;
+
+	if (hgpu_kfd_has_memory(kbo))
+		ret = hgpu_vm_unmap(&pdd->vm, (u64)kbo->va.start << PAGE_SHIFT,
+				    kbo->size * kbo->copies);
+	if (ret)
+		return ret;
+	hgpu_kfd_dma_unmap(kbo, pdd);
+	kbo->mapped &= ~BIT(pdd->index);
+	return 0;
+}
+
+static int hgpu_kfd_map_copy(struct hgpu_kfd_bo *kbo, struct hgpu_process_device *pdd,
+			     unsigned int copy)
+{
+	u64 va = ((u64)kbo->va.start << PAGE_SHIFT) + copy * kbo->size;
+	struct sg_table *sgt = kbo->dma[pdd->index];
+	u64 flags = hgpu_kfd_pte_flags(kbo);
+
+	return sgt ? hgpu_vm_map_sgt(&pdd->vm, sgt, kbo->size, va, flags) :
+		     hgpu_vm_map_bo(&pdd->vm, kbo->bo, va, flags);
+}
+
+static int hgpu_kfd_map_to(struct hgpu_kfd_bo *kbo, struct hgpu_process_device *pdd)
+{
+	unsigned int copy;
+	int ret = 0;
+
+	if (kbo->user)
+		ret = hgpu_kfd_dma_map(kbo, pdd);
+	if (ret)
+		return ret;
+	/* If it cannot be undone the GPU may use it: it stays mapped. */
+	kbo->mapped |= BIT(pdd->index);
+	for (copy = 0; hgpu_kfd_has_memory(kbo) && copy < kbo->copies && !ret; copy++)
+		ret = hgpu_kfd_map_copy(kbo, pdd, copy);
+	if (ret)
+		hgpu_kfd_unmap_from(kbo, pdd);
+	return ret == -ENOSPC ? -ENOMEM : ret;
+}
+
+/* ---- the interface ---- */
+
+/**
+ * hgpu_kfd_map() - map a buffer on a GPU
+ * @kbo: the buffer
+ * @pdd: the GPU, which is there
+ *
+ * Context: may sleep; under the process's lock.
+ * Return: 0, also if it was mapped already; -ENODEV without a VM; -EINVAL for
+ * what has no address; -EOPNOTSUPP; -ENOMEM.
+ */
+int hgpu_kfd_map(struct hgpu_kfd_bo *kbo, struct hgpu_process_device *pdd)
+{
+	lockdep_assert_held(&pdd->process->lock);
+	if (!pdd->ready)
+		return -ENODEV;
+	if (!kbo->va.start)
+		return -EINVAL;
+	if (pdd != kbo->pdd && !kbo->user)
+		return -EOPNOTSUPP;	/* one GPU's buffer on another: not yet */
+	if (kbo->mapped & BIT(pdd->index))
+		return 0;
+	return hgpu_kfd_map_to(kbo, pdd);
+}
+
+/**
+ * hgpu_kfd_unmap() - the counterpart
+ * @kbo: the buffer
+ * @pdd: the GPU
+ *
+ * Context: may sleep; under the process's lock.
+ * Return: 0, also if it was not mapped; -EBUSY under a queue; -ETIME: the GPU
+ * may still use it.
+ */
+int hgpu_kfd_unmap(struct hgpu_kfd_bo *kbo, struct hgpu_process_device *pdd)
+{
+	lockdep_assert_held(&pdd->process->lock);
+	if (!(kbo->mapped & BIT(pdd->index)))
+		return 0;
+	if (kbo->queues)
+		return -EBUSY;
+	return hgpu_kfd_unmap_from(kbo, pdd);
+}
+
+/* Queues of a GPU that stays, in a buffer of one that goes: they will fault. */
+static void hgpu_kfd_leave_queues(struct hgpu_kfd_bo *kbo)
+{
+	struct hgpu_queue *queue;
+	unsigned int i;
+	int id;
+
+	if (!kbo->queues)
+		return;
+	idr_for_each_entry(&kbo->pdd->process->queue_ids, queue, id)
+		for (i = 0; i < ARRAY_SIZE(queue->bos); i++)
+			if (queue->bos[i] == kbo)
+				queue->bos[i] = NULL;
+	kbo->queues = 0;
+}
+
+/* A GPU that does not acknowledge keeps nobody from going; that it does not was logged. */
+static void hgpu_kfd_unmap_anyway(struct hgpu_kfd_bo *kbo, struct hgpu_process_device *pdd)
+{
+	if (!hgpu_kfd_unmap_from(kbo, pdd))
+		return;
+	hgpu_kfd_dma_unmap(kbo, pdd);
+	kbo->mapped &= ~BIT(pdd->index);
+}
+
+/**
+ * hgpu_kfd_unmap_all() - unmap a buffer from all GPUs that have it
+ * @kbo: the buffer, about to be destroyed
+ *
+ * Context: may sleep; under the process's lock.
+ */
+void hgpu_kfd_unmap_all(struct hgpu_kfd_bo *kbo)
+{
+	struct hgpu_process *process = kbo->pdd->process;
+	unsigned int i;
+
+	lockdep_assert_held(&process->lock);
+	hgpu_kfd_leave_queues(kbo);
+	for_each_set_bit(i, &kbo->mapped, process->num_devices)
+		hgpu_kfd_unmap_anyway(kbo, process->devices[i]);
+}
+
+/**
+ * hgpu_kfd_detach_gpu() - unmap other GPUs' buffers from one that goes
+ * @pdd: the GPU; its queues are gone
+ *
+ * Context: may sleep; under the process's lock.
+ */
+void hgpu_kfd_detach_gpu(struct hgpu_process_device *pdd)
+{
+	struct hgpu_process *process = pdd->process;
+	struct hgpu_kfd_bo *kbo;
+	unsigned int i;
+	int id;
+
+	lockdep_assert_held(&process->lock);
+	for (i = 0; i < process->num_devices; i++)
+		idr_for_each_entry(&process->devices[i]->bos, kbo, id)
+			if (kbo->pdd != pdd && kbo->mapped & BIT(pdd->index))
+				hgpu_kfd_unmap_anyway(kbo, pdd);
+}
