@@ -18,8 +18,14 @@
 
 /* ---- DMA ---- */
 
+static bool hgpu_kfd_is_gtt(const struct hgpu_kfd_bo *kbo)
+{
+	return kbo->bo && kbo->bo->domain == HGPU_DOMAIN_GTT;
+}
+
 static int hgpu_kfd_dma_map(struct hgpu_kfd_bo *kbo, struct hgpu_process_device *pdd)
 {
+	struct page **pages = kbo->user ?: hgpu_bo_pages(kbo->bo);
 	struct device *dev = &pdd->hdev->pdev->dev;
 	struct sg_table *sgt;
 	int ret;
@@ -27,7 +33,7 @@ static int hgpu_kfd_dma_map(struct hgpu_kfd_bo *kbo, struct hgpu_process_device 
 	sgt = kzalloc(sizeof(*sgt), GFP_KERNEL);
 	if (!sgt)
 		return -ENOMEM;
-	ret = sg_alloc_table_from_pages_segment(sgt, kbo->user, kbo->size >> PAGE_SHIFT, 0,
+	ret = sg_alloc_table_from_pages_segment(sgt, pages, kbo->size >> PAGE_SHIFT, 0,
 						kbo->size, dma_get_max_seg_size(dev),
 						GFP_KERNEL);
 	if (ret)
@@ -107,7 +113,7 @@ static int hgpu_kfd_map_to(struct hgpu_kfd_bo *kbo, struct hgpu_process_device *
 	unsigned int copy;
 	int ret = 0;
 
-	if (kbo->user)
+	if (kbo->user || pdd != kbo->pdd)
 		ret = hgpu_kfd_dma_map(kbo, pdd);
 	if (ret)
 		return ret;
@@ -129,7 +135,7 @@ static int hgpu_kfd_map_to(struct hgpu_kfd_bo *kbo, struct hgpu_process_device *
  *
  * Context: may sleep; under the process's lock.
  * Return: 0, also if it was mapped already; -ENODEV without a VM; -EINVAL for
- * what has no address; -EOPNOTSUPP; -ENOMEM.
+ * what has no address, and for VRAM and doorbells of another GPU; -ENOMEM.
  */
 int hgpu_kfd_map(struct hgpu_kfd_bo *kbo, struct hgpu_process_device *pdd)
 {
@@ -138,8 +144,9 @@ int hgpu_kfd_map(struct hgpu_kfd_bo *kbo, struct hgpu_process_device *pdd)
 		return -ENODEV;
 	if (!kbo->va.start)
 		return -EINVAL;
-	if (pdd != kbo->pdd && !kbo->user)
-		return -EOPNOTSUPP;	/* one GPU's buffer on another: not yet */
+	/* As KFD without peer-to-peer. */
+	if (pdd != kbo->pdd && !kbo->user && !hgpu_kfd_is_gtt(kbo))
+		return -EINVAL;
 	if (kbo->mapped & BIT(pdd->index))
 		return 0;
 	return hgpu_kfd_map_to(kbo, pdd);

@@ -187,6 +187,17 @@ static inline dma_addr_t hgpu_bo_dma_address(const struct hgpu_bo *bo, u64 page)
 }
 
 /**
+ * hgpu_bo_pages() - the pages of a GTT buffer
+ * @bo: a buffer in HGPU_DOMAIN_GTT
+ *
+ * Return: one for each page, for the buffer's lifetime.
+ */
+static inline struct page **hgpu_bo_pages(const struct hgpu_bo *bo)
+{
+	return bo->tbo.ttm->pages;
+}
+
+/**
  * hgpu_bo_kmap() - map a buffer for the CPU
  * @bo: a GTT buffer, or a contiguous one that the CPU can see
  * @map: the mapping; is_iomem in VRAM

@@ -84,22 +84,89 @@ static void queues_of_all_gpus_work_at_once(void)
 	}
 }
 
-static void buffer_of_another_gpu_is_not_mapped(void)
+/* MAP on GPUs 0 to *n - 1. 0 or -errno; @n becomes how far it came. */
+static int map_on(struct gpu gpu[3], uint64_t handle, uint32_t *n)
 {
-	struct kfd_ioctl_map_memory_to_gpu_args map = { .n_devices = 2 };
+	uint32_t ids[3] = { gpu[0].id, gpu[1].id, gpu[2].id };
+	struct kfd_ioctl_map_memory_to_gpu_args map = {
+		.handle = handle, .n_devices = *n, .device_ids_array_ptr = (uintptr_t)ids };
+	int error = kfd_ioctl(&gpu[0], AMDKFD_IOC_MAP_MEMORY_TO_GPU, &map);
+
+	*n = map.n_success;
+	return error;
+}
+
+static void unmap_on(struct gpu gpu[3], uint64_t handle)
+{
+	for (unsigned int i = 0; i < 3; i++)
+		expect_int(gpu_unmap(&gpu[i], handle), ==, 0);
+}
+
+static void vram_and_doorbells_of_another_gpu_are_not_mapped(void)
+{
+	static const struct { uint32_t flag; size_t size; } kinds[] = {
+		{ KFD_IOC_ALLOC_MEM_FLAGS_VRAM, PAGE }, { KFD_IOC_ALLOC_MEM_FLAGS_DOORBELL, 8192 } };
 	struct gpu gpu[3];
-	uint32_t ids[2];
-	struct bo bo;
 
 	open_all(gpu);
-	bo_create(&bo, &gpu[0], PAGE);
-	ids[0] = gpu[0].id;
-	ids[1] = gpu[1].id;
-	map.handle = bo.handle;
-	map.device_ids_array_ptr = (uintptr_t)ids;
-	expect_int(kfd_ioctl(&gpu[0], AMDKFD_IOC_MAP_MEMORY_TO_GPU, &map), ==, -EOPNOTSUPP);
-	expect_int(map.n_success, ==, 1);	/* how far it came */
-	bo_destroy(&bo);
+	for (unsigned int i = 0; i < 2; i++) {
+		struct kfd_ioctl_alloc_memory_of_gpu_args a = { 0 };
+		uint32_t n = 2;
+
+		expect_int(gpu_alloc(&gpu[0], map_anon(8192), kinds[i].size, kinds[i].flag, &a), ==, 0);
+		expect_int(map_on(gpu, a.handle, &n), ==, -EINVAL);
+		expect_int(n, ==, 1);		/* how far it came */
+		expect_int(gpu_unmap(&gpu[0], a.handle), ==, 0);
+		expect_int(gpu_free(&gpu[0], a.handle), ==, 0);
+	}
+}
+
+/* Each GPU reads and writes what is mapped on all. */
+static void all_work_in(struct gpu gpu[3], char *at, size_t bytes)
+{
+	struct queue q;
+
+	for (unsigned int i = 0; i < 3; i++) {
+		char *copy = map_anon(bytes);
+
+		queue_create(&q, &gpu[i], 4096);
+		pattern_fill(at, bytes, SEED + i);
+		queue_copy(&q, copy, at, bytes);
+		queue_fill(&q, at, i, bytes);
+		queue_run(&q);
+		pattern_check(copy, bytes, SEED + i);
+		value_check(at, bytes, i);
+		queue_destroy(&q);
+		munmap(copy, bytes);
+	}
+}
+
+/* System memory, the buffer's or the process's, is everybody's. */
+static void system_memory_is_mapped_on_all_gpus(void)
+{
+	size_t bytes = 3 * MIB + PAGE;
+	struct gpu gpu[3];
+
+	open_all(gpu);
+	for (unsigned int user = 0; user < 2; user++) {
+		struct kfd_ioctl_alloc_memory_of_gpu_args a = { 0 };
+		char *at = map_anon(bytes);
+		uint32_t n = 3;
+
+		a.mmap_offset = user ? (uintptr_t)at : 0;
+		expect_int(gpu_alloc(&gpu[1], at, bytes, KFD_IOC_ALLOC_MEM_FLAGS_WRITABLE |
+				     (user ? KFD_IOC_ALLOC_MEM_FLAGS_USERPTR : KFD_IOC_ALLOC_MEM_FLAGS_GTT), &a), ==, 0);
+		if (!user)
+			expect(mmap(at, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, gpu[1].drm,
+				    a.mmap_offset) == at, "%s", strerror(errno));
+		expect_int(map_on(gpu, a.handle, &n), ==, 0);
+		expect_int(n, ==, 3);
+		all_work_in(gpu, at, bytes);
+		expect_int(gpu_unmap(&gpu[1], a.handle), ==, 0);
+		expect_int(gpu_free(&gpu[1], a.handle), ==, -EBUSY);	/* the others have it */
+		unmap_on(gpu, a.handle);
+		expect_int(gpu_free(&gpu[1], a.handle), ==, 0);
+	}
 }
 
 static void work(struct gpu *gpu)
@@ -184,6 +251,39 @@ static void unbound_gpu_leaves_the_others_alone(void)
 	tap_join(tap_fork(open_and_work, &last));
 }
 
+/* A GPU that goes takes its buffers along, also from under the queues of others. */
+static void unbound_gpu_takes_its_buffers_from_the_others(void)
+{
+	struct bo bos[3];
+	char address[16];
+	struct gpu gpu[3];
+	uint32_t n = 3;
+	struct queue q;
+
+	gpu_pci_address(1, address);
+	open_all(gpu);
+	bo_create(&bos[0], &gpu[1], 4096);	/* goes, and GPU 0 has it */
+	bo_create(&bos[1], &gpu[1], 4096);
+	bo_create(&bos[2], &gpu[0], MIB);	/* stays, and the GPU that goes has it */
+	memset(bos[1].at, 0, 4096);
+	for (unsigned int i = 0; i < 3; i++, n = 3)
+		expect_int(map_on(gpu, bos[i].handle, &n), ==, 0);
+	expect_int(queue_create_in(&q, &gpu[0], &bos[0], &bos[1]), ==, 0);
+	queue_nop(&q);
+	queue_run(&q);
+	expect_int(gpu_unmap(&gpu[0], bos[0].handle), ==, -EBUSY);
+
+	expect_int(write_text(DRIVER "/unbind", address), ==, 0);
+	expect_int(gpu_unmap(&gpu[0], bos[0].handle), ==, -ENODEV);
+	queue_nop(&q);	/* in a ring that is not there any more */
+	queue_submit(&q);
+	queue_leave(&q);
+	work(&gpu[0]);
+	expect_int(gpu_unmap(&gpu[2], bos[2].handle), ==, 0);
+	bo_destroy(&bos[2]);	/* nobody else has it any more */
+	expect_int(write_text(DRIVER "/bind", address), ==, 0);
+}
+
 static void unbinding_while_others_work(void)
 {
 	unsigned int index[3] = { 0, 1, 2 };
@@ -210,9 +310,11 @@ static void unbinding_while_others_work(void)
 static const struct tap_test tests[] = {
 	TAP_TEST(every_gpu_has_a_node),
 	TAP_TEST(queues_of_all_gpus_work_at_once),
-	TAP_TEST(buffer_of_another_gpu_is_not_mapped),
+	TAP_TEST(vram_and_doorbells_of_another_gpu_are_not_mapped),
+	TAP_TEST(system_memory_is_mapped_on_all_gpus),
 	TAP_TEST(each_gpu_tells_its_own_events),
 	TAP_TEST(unbound_gpu_leaves_the_others_alone),
+	TAP_TEST(unbound_gpu_takes_its_buffers_from_the_others),
 	TAP_TEST(unbinding_while_others_work),
 };
 
