@@ -12,6 +12,35 @@
 #include "hgpu_svm_priv.h"
 #include "hgpu_svm_trace.h"
 
+/* ---- what struct pages cost ---- */
+
+static u64 pagemap_cost(struct hgpu_device *hdev)
+{
+	return (hgpu_vram_size(hdev) >> PAGE_SHIFT) * sizeof(struct page);
+}
+
+/*
+ * KFD reserves it whatever the limit, and processes of a guest with too little
+ * memory then get none at all.
+ */
+static int pagemap_reserve(struct hgpu_device *hdev)
+{
+	u64 cost = pagemap_cost(hdev), free = (u64)si_mem_available() << PAGE_SHIFT;
+	u64 left = min(hgpu_memlimit_left(), free);
+
+	if (cost <= left && !hgpu_memlimit_reserve(HGPU_MEM_PAGES, cost))
+		return 0;
+	drm_err(&hdev->drm,
+		"VRAM of %llu MiB needs %llu MiB of system memory for its struct pages, and %llu MiB may be used: give the guest more memory or the GPU less VRAM\n",
+		hgpu_vram_size(hdev) >> 20, cost >> 20, left >> 20);
+	return -ENOMEM;
+}
+
+static void pagemap_unreserve(struct hgpu_device *hdev)
+{
+	hgpu_memlimit_unreserve(HGPU_MEM_PAGES, pagemap_cost(hdev));
+}
+
 /* ---- the end of the struct pages ---- */
 
 /* GPUs that are no more, whose lost pages are */
@@ -26,6 +55,7 @@ static void pagemap_unmap(struct hgpu_device *hdev)
 	/* Waits until the last page's reference is gone. */
 	memunmap_pages(&pm->pgmap);
 	release_mem_region(pm->region->start, resource_size(pm->region));
+	pagemap_unreserve(hdev);
 }
 
 /* Nobody maps a lost page any more. @pm is gone on return. */
@@ -338,7 +368,7 @@ static const struct dev_pagemap_ops pagemap_ops = {
 
 /* ---- lifetime ---- */
 
-static int pagemap_map(struct hgpu_device *hdev)
+static int pagemap_map_reserved(struct hgpu_device *hdev)
 {
 	struct hgpu_pagemap *pm = &hdev->pagemap;
 	struct device *dev = &hdev->pdev->dev;
@@ -363,10 +393,8 @@ static int pagemap_map(struct hgpu_device *hdev)
 	ret = memremap_pages(&pm->pgmap, dev_to_node(dev));
 	if (IS_ERR(ret)) {
 		drm_err(&hdev->drm,
-			"no struct pages for %llu MiB of VRAM: they take %zu MiB of system memory (%ld)\n",
-			size >> 20,
-			(size_t)((size >> PAGE_SHIFT) * sizeof(struct page)) >> 20,
-			PTR_ERR(ret));
+			"no struct pages for %llu MiB of VRAM: they take %llu MiB of system memory (%ld)\n",
+			size >> 20, pagemap_cost(hdev) >> 20, PTR_ERR(ret));
 		release_mem_region(res->start, resource_size(res));
 		return PTR_ERR(ret);
 	}
@@ -377,6 +405,18 @@ static int pagemap_map(struct hgpu_device *hdev)
 	return 0;
 }
 
+static int pagemap_map(struct hgpu_device *hdev)
+{
+	int err;
+
+	err = pagemap_reserve(hdev);
+	if (err)
+		return err;
+	err = pagemap_map_reserved(hdev);
+	if (err)
+		pagemap_unreserve(hdev);
+	return err;
+}
 
 int hgpu_pagemap_init(struct hgpu_device *hdev)
 {

@@ -14,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "lib/event.h"
@@ -26,22 +25,9 @@
 #define SEED 0x5eed0005u
 #define DRIVER "/sys/bus/pci/drivers/hmm_gpu"
 
-static int unload(void)
-{
-	return syscall(SYS_delete_module, "hmm_gpu", O_NONBLOCK) ? -errno : 0;
-}
-
 static void load(void)
 {
-	const char *file = getenv("HGPU_MODULE");
-	int fd;
-
-	if (!file)
-		skip("HGPU_MODULE does not say where the module is");
-	fd = open(file, O_RDONLY | O_CLOEXEC);
-	expect(fd >= 0, "%s: %s", file, strerror(errno));
-	expect(!syscall(SYS_finit_module, fd, "", 0), "%s does not load: %s", file, strerror(errno));
-	close(fd);
+	expect_int(driver_load(), ==, 0);
 	expect(wait_until(gpu_count() > 0, 10000), "the GPU is not there after loading");
 }
 
@@ -68,7 +54,7 @@ static void works(void *arg)
 static void unload_is_refused_while_files_are_open(void)
 {
 	gpu_and_queue(&gpu, &q);
-	expect_int(unload(), ==, -EWOULDBLOCK);
+	expect_int(driver_unload(), ==, -EWOULDBLOCK);
 	tap_join(tap_fork(works, NULL));
 }
 
@@ -76,7 +62,7 @@ static void unload_and_load_again(void)
 {
 	need_module_file();
 	for (int i = 0; i < 5; i++) {
-		expect_int(unload(), ==, 0);
+		expect_int(driver_unload(), ==, 0);
 		expect_int(gpu_count(), ==, 0);
 		expect(access("/dev/kfd", F_OK), "/dev/kfd is still there");
 		load();
@@ -96,7 +82,7 @@ static void unload_brings_live_device_pages_home(void)
 	queue_destroy(&q);
 	gpu_close(&gpu);
 	expect_in_vram(buf, bytes);
-	expect(wait_until(unload() == 0, 5000), "the module does not go although nothing is open: %s", strerror(errno));
+	expect(wait_until(driver_unload() == 0, 5000), "the module does not go although nothing is open: %s", strerror(errno));
 	expect_in_ram(buf, bytes);
 	pattern_check(buf, bytes, SEED);
 	load();
@@ -132,7 +118,7 @@ static void unload_brings_pages_of_forked_children_home(void)
 	a = tap_fork(hold_until_told, &r);
 	b = tap_fork(hold_until_told, &r);
 	expect(wait_until(r.word[0] == 2, 20000), "the children did not start");
-	expect(wait_until(unload() == 0, 5000), "the module does not go although nothing is open: %s", strerror(errno));
+	expect(wait_until(driver_unload() == 0, 5000), "the module does not go although nothing is open: %s", strerror(errno));
 	r.word[1] = 1;
 	tap_join(a);
 	tap_join(b);
@@ -201,7 +187,7 @@ static void unload_ends_events_that_were_left(void)
 	queue_destroy(&q);
 	munmap(page.at, page.size);
 	gpu_close(&gpu);
-	expect(wait_until(unload() == 0, 5000), "the module does not go although nothing is open: %s", strerror(errno));
+	expect(wait_until(driver_unload() == 0, 5000), "the module does not go although nothing is open: %s", strerror(errno));
 	load();
 	tap_join(tap_fork(works, NULL));
 }

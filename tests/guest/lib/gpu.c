@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "hgpu_sdma.h"
@@ -87,6 +88,28 @@ void gpu_pci_address(unsigned int index, char address[16])
 	where = node_property(node, "location_id");
 	snprintf(address, 16, "%04x:%02x:%02x.%x", (unsigned int)node_property(node, "domain") & 0xffff,
 		 where >> 8 & 0xff, where >> 3 & 0x1f, where & 7);
+}
+
+/* ---- the driver ---- */
+
+int driver_load(void)
+{
+	const char *file = getenv("HGPU_MODULE");
+	int fd, error;
+
+	if (!file)
+		skip("HGPU_MODULE does not say where the module is");
+	fd = open(file, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		fail("%s: %s", file, strerror(errno));
+	error = syscall(SYS_finit_module, fd, "", 0) ? -errno : 0;
+	close(fd);
+	return error;
+}
+
+int driver_unload(void)
+{
+	return syscall(SYS_delete_module, "hmm_gpu", O_NONBLOCK) ? -errno : 0;
 }
 
 /* ---- the GPU ---- */

@@ -33,6 +33,10 @@ struct gpu {
 
 unsigned int gpu_count(void);
 
+/* The module in the file that HGPU_MODULE names; without that the test is skipped. 0 or -errno. */
+int driver_load(void);
+int driver_unload(void);
+
 /**
  * gpu_open() - everything up to where queues can be made: GPU number @index of the topology, with its
  * virtual memory acquired and XNACK (recoverable faults) on.
