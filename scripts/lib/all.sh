@@ -27,3 +27,5 @@ hgpu_lib=$(dirname "${BASH_SOURCE[0]}")
 . "$hgpu_lib/accel.sh"
 # shellcheck source=host.sh
 . "$hgpu_lib/host.sh"
+# shellcheck source=kfdtest.sh
+. "$hgpu_lib/kfdtest.sh"

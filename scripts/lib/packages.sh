@@ -18,17 +18,21 @@ PACKAGES=(
 	shellcheck
 )
 
-setup_packages() {
+# need_packages PACKAGE...: installs those that are missing.
+need_packages() {
 	local missing
+	mapfile -t missing < <(missing_packages "$@")
+	[ ${#missing[@]} -gt 0 ] || return 0
+	say "missing packages: ${missing[*]}"
+	need_root "apt-get install ${missing[*]}"
+	step "package lists" as_root apt-get update
+	step "packages" as_root env DEBIAN_FRONTEND=noninteractive \
+		apt-get install -y --no-install-recommends "${missing[@]}"
+}
+
+setup_packages() {
 	check_release
-	mapfile -t missing < <(missing_packages "${PACKAGES[@]}")
-	if [ ${#missing[@]} -gt 0 ]; then
-		say "missing packages: ${missing[*]}"
-		need_root "apt-get install ${missing[*]}"
-		step "package lists" as_root apt-get update
-		step "packages" as_root env DEBIAN_FRONTEND=noninteractive \
-			apt-get install -y --no-install-recommends "${missing[@]}"
-	fi
+	need_packages "${PACKAGES[@]}"
 	if ! have_meson; then
 		need_root "apt-get install -t $MESON_SUITE meson"
 		step "meson from $MESON_SUITE" install_meson
@@ -77,7 +81,7 @@ private_lists() {
 	cat >"$dir/sources.list.new" <<-EOF
 		deb $uri $DEBIAN_RELEASE main
 		deb $uri $MESON_SUITE main
-		deb-src $uri $QEMU_SUITE main
+		$(printf "deb-src %s main\n" "$uri $QEMU_SUITE" "$uri $THUNK_SUITE" | sort -u)
 	EOF
 	if cmp -s "$dir/sources.list.new" "$dir/sources.list" && [ "$dir/lists.date" -nt "$dir/sources.list" ] &&
 		[ -z "$(find "$dir/lists.date" -mmin +600)" ]; then

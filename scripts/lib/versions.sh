@@ -6,6 +6,8 @@ QEMU_SERIES=10.0		# from the source package of ...
 QEMU_SUITE=trixie		# ... this suite of the same archive
 MESON_SUITE=$DEBIAN_RELEASE-backports	# QEMU 10 wants meson >= 1.5
 KERNEL_SERIES=6.12		# package linux-source-6.12
+THUNK_SERIES=6.2		# libhsakmt and kfdtest, from the source package roct-thunk-interface of ...
+THUNK_SUITE=trixie		# ... this suite of the same archive
 
 QEMU_CONFIGURE=(
 	--python=/usr/bin/python3	# the one that sees Debian's meson; another may be first in PATH
