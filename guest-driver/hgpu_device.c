@@ -85,6 +85,7 @@ static int hgpu_device_identify(struct hgpu_device *hdev)
 			caps, HGPU_VERSION_VALUE >> 16);
 		return -ENODEV;
 	}
+	hdev->xnack = caps & HGPU_CAPS__XNACK;
 	return 0;
 }
 

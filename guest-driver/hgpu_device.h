@@ -49,6 +49,7 @@ struct dentry;
  * @doorbells: BAR 2 for the kernel; slice 0 is the kernel's
  * @doorbells_phys: BAR 2 for mappings of processes
  * @num_sdma: SDMA engines
+ * @xnack: page faults can be retried
  * @state: HGPU_STATE_* bits
  * @reset_lock: held for reading by who uses VRAM through BAR 0 and can wait, for
  *	writing while a reset may swallow that; below folio locks and the locks
@@ -78,6 +79,7 @@ struct hgpu_device {
 	void __iomem *doorbells;
 	resource_size_t doorbells_phys;
 	u32 num_sdma;
+	bool xnack;
 	unsigned long state;
 	struct rw_semaphore reset_lock;
 	int index;

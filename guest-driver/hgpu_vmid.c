@@ -41,8 +41,9 @@ static void hgpu_vmid_program_locked(struct hgpu_device *hdev, unsigned int v)
 	}
 
 	cntl = HGPU_VM_CONTEXT1_CNTL__ENABLE_CONTEXT |
-	       HGPU_VM_CONTEXT1_CNTL__RETRY_PERMISSION_OR_INVALID_PAGE_FAULT |
 	       FIELD_PREP(HGPU_VM_CONTEXT1_CNTL__PAGE_TABLE_DEPTH, HGPU_VM_DEPTH);
+	if (hdev->xnack)
+		cntl |= HGPU_VM_CONTEXT1_CNTL__RETRY_PERMISSION_OR_INVALID_PAGE_FAULT;
 
 	hgpu_wreg(hdev, HGPU_IH_VMID_LUT(v), vmid->pasid);
 	hgpu_wreg(hdev, HGPU_VM_CONTEXT_PAGE_TABLE_BASE_ADDR_LO32(v), lower_32_bits(base));

@@ -306,6 +306,12 @@ void hmm_gpu_host_reset(HmmGpu *s)
 void hmm_gpu_host_init(HmmGpu *s)
 {
     DeviceState *dev = DEVICE(s);
+    const HgpuConfig config = {
+        .vram = memory_region_get_ram_ptr(&s->vram),
+        .vram_size = s->vram_size,
+        .nr_engines = s->sdma_engines,
+        .xnack = s->features & BIT(HMM_GPU_FEATURE_XNACK),
+    };
 
     pci_get_address_space(PCI_DEVICE(s))->max_bounce_buffer_size = 0;
 
@@ -313,9 +319,7 @@ void hmm_gpu_host_init(HmmGpu *s)
     s->timer = timer_new_ns(QEMU_CLOCK_VIRTUAL, hmm_gpu_timer_cb, s);
     s->pause = timer_new_ns(QEMU_CLOCK_VIRTUAL, hmm_gpu_pause_cb, s);
 
-    hgpu_init(&s->gpu, &hmm_gpu_host_ops, s,
-              memory_region_get_ram_ptr(&s->vram), s->vram_size,
-              s->sdma_engines);
+    hgpu_init(&s->gpu, &hmm_gpu_host_ops, s, &config);
 
     s->vm_change = qdev_add_vm_change_state_handler(dev, hmm_gpu_vm_change, s);
     hmm_gpu_vm_change(s, runstate_is_live(runstate_get()), runstate_get());

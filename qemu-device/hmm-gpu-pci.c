@@ -2,12 +2,14 @@
  * hmm-gpu: an emulated GPU for memory-management work, as a PCI device
  *
  *   -device hmm-gpu[,vram-size=SIZE][,vram-bar-size=SIZE][,sdma-engines=N]
+ *                  [,xnack=on|off]
  *
  * vram-size      16M to 64G in steps of 2M (default 512M); host memory is
  *                taken as the guest touches it
  * vram-bar-size  how much of VRAM BAR 0 shows, from its start: a power of two,
  *                16M to 64G (default: the smallest that shows all)
  * sdma-engines   2 to 8 (default 2)
+ * xnack          whether a page fault can be retried (default on)
  *
  * This is the PCI device around the GPU of core/: identity and BARs (section
  * 2 of protocol/SPEC.md), properties, reset, and what happens at realize and
@@ -339,6 +341,7 @@ static const Property hmm_gpu_properties[] = {
     DEFINE_PROP_SIZE("vram-bar-size", HmmGpu, vram_bar_size, 0),
     DEFINE_PROP_UINT32("sdma-engines", HmmGpu, sdma_engines,
                        HGPU_SDMA_ENGINES_MIN),
+    DEFINE_PROP_BIT("xnack", HmmGpu, features, HMM_GPU_FEATURE_XNACK, true),
 };
 
 static void hmm_gpu_describe_properties(ObjectClass *klass)
@@ -350,6 +353,8 @@ static void hmm_gpu_describe_properties(ObjectClass *klass)
         "(default: all)");
     object_class_property_set_description(klass, "sdma-engines",
         "2 to 8 (default 2)");
+    object_class_property_set_description(klass, "xnack",
+        "whether a page fault can be retried (default on)");
 }
 
 static void hmm_gpu_class_init(ObjectClass *klass, void *data)

@@ -22,6 +22,9 @@
 #define TYPE_HMM_GPU "hmm-gpu"
 OBJECT_DECLARE_SIMPLE_TYPE(HmmGpu, HMM_GPU)
 
+/* Bits of HmmGpu.features */
+#define HMM_GPU_FEATURE_XNACK   0
+
 struct HmmGpu {
     PCIDevice parent_obj;
 
@@ -35,6 +38,7 @@ struct HmmGpu {
     uint64_t vram_size;
     uint64_t vram_bar_size;     /* 0 until realize: fits VRAM */
     uint32_t sdma_engines;
+    uint32_t features;          /* HMM_GPU_FEATURE_* */
 
     HgpuGpu gpu;
 

@@ -185,6 +185,7 @@ const VMStateDescription vmstate_hmm_gpu = {
         VMSTATE_UINT64_EQUAL(vram_size, HmmGpu, hmm_gpu_size_hint),
         VMSTATE_UINT64_EQUAL(vram_bar_size, HmmGpu, hmm_gpu_size_hint),
         VMSTATE_UINT32_EQUAL(sdma_engines, HmmGpu, hmm_gpu_size_hint),
+        VMSTATE_UINT32_EQUAL(features, HmmGpu, hmm_gpu_size_hint),
         VMSTATE_PCI_DEVICE(parent_obj, HmmGpu),
         VMSTATE_MSIX(parent_obj, HmmGpu),
         VMSTATE_STRUCT(gpu.s, HmmGpu, 1, vmstate_hgpu_state, HgpuState),

@@ -17,14 +17,15 @@
 #define ALL_VMIDS GENMASK(HGPU_VMIDS - 1, 0)
 
 void hgpu_init(HgpuGpu *gpu, const HgpuHostOps *ops, void *opaque,
-               void *vram, uint64_t vram_size, uint32_t nr_engines)
+               const HgpuConfig *config)
 {
     memset(gpu, 0, sizeof(*gpu));
     gpu->ops = ops;
     gpu->opaque = opaque;
-    gpu->vram = vram;
-    gpu->vram_size = vram_size;
-    gpu->nr_engines = nr_engines;
+    gpu->vram = config->vram;
+    gpu->vram_size = config->vram_size;
+    gpu->nr_engines = config->nr_engines;
+    gpu->xnack = config->xnack;
     gpu->reg_read = hgpu_reg_read;
     gpu->reg_write = hgpu_reg_write;
     gpu->running = 1;

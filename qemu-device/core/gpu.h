@@ -73,6 +73,14 @@ typedef struct HgpuHostOps {
         G_GNUC_PRINTF(2, 3);
 } HgpuHostOps;
 
+/* What a GPU is. It is no state: it lasts as long as the GPU. */
+typedef struct HgpuConfig {
+    void *vram;                 /* @vram_size bytes that outlive the GPU */
+    uint64_t vram_size;         /* HGPU_VRAM_MIN..MAX, n * HGPU_VRAM_ALIGN */
+    uint32_t nr_engines;        /* HGPU_SDMA_ENGINES_MIN..MAX */
+    bool xnack;                 /* has retry faults */
+} HgpuConfig;
+
 /* ---- Guest-visible state: fixed-width integers, arrays, counts only ---- */
 
 /* VM_CONTEXT registers of one VMID; pt_start and pt_end are page numbers. */
@@ -229,6 +237,7 @@ typedef struct HgpuGpu {
     uint8_t *vram;
     uint64_t vram_size;
     uint32_t nr_engines;
+    bool xnack;
     uint32_t running;           /* the machine runs */
     uint32_t scheduled;         /* ops->schedule() called, hgpu_run() not yet */
     uint64_t timer_ns;          /* when the timer is armed for, 0: it is not */
@@ -243,12 +252,10 @@ typedef struct HgpuGpu {
 /*
  * hgpu_init: make @gpu a GPU in its reset state
  *
- * @vram: @vram_size bytes that outlive @gpu (HGPU_VRAM_MIN..MAX, a multiple
- * of HGPU_VRAM_ALIGN); @nr_engines: HGPU_SDMA_ENGINES_MIN..MAX.
  * The machine counts as running until hgpu_set_running() says otherwise.
  */
 void hgpu_init(HgpuGpu *gpu, const HgpuHostOps *ops, void *opaque,
-               void *vram, uint64_t vram_size, uint32_t nr_engines);
+               const HgpuConfig *config);
 
 /* Every register and queue to its reset value; VRAM keeps its contents. */
 void hgpu_reset(HgpuGpu *gpu);

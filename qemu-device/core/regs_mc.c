@@ -29,7 +29,8 @@ static uint32_t read_caps(const HgpuRegRef *ref)
 {
     return FIELD_PREP(HGPU_CAPS__SDMA_ENGINES, ref->gpu->nr_engines) |
            FIELD_PREP(HGPU_CAPS__SDMA_RLC_QUEUES, HGPU_SDMA_RLC_QUEUES) |
-           FIELD_PREP(HGPU_CAPS__VM_INV_ENGINES, HGPU_VM_INV_ENGINES);
+           FIELD_PREP(HGPU_CAPS__VM_INV_ENGINES, HGPU_VM_INV_ENGINES) |
+           FIELD_PREP(HGPU_CAPS__XNACK, ref->gpu->xnack);
 }
 
 static uint32_t read_vram_lo(const HgpuRegRef *ref)
@@ -77,6 +78,16 @@ static bool write_retry_interval(const HgpuRegRef *ref, uint32_t val)
 {
     if (val < HGPU_RETRY_INTERVAL_MIN || val > HGPU_RETRY_INTERVAL_MAX) {
         return false;
+    }
+    hgpu_reg_store(ref, val);
+    return true;
+}
+
+/* Where there is no XNACK, there is no bit that asks for it. */
+static bool write_vm_cntl(const HgpuRegRef *ref, uint32_t val)
+{
+    if (!ref->gpu->xnack) {
+        val &= ~HGPU_VM_CONTEXT1_CNTL__RETRY_PERMISSION_OR_INVALID_PAGE_FAULT;
     }
     hgpu_reg_store(ref, val);
     return true;
@@ -219,7 +230,7 @@ static const HgpuReg inv_regs[] = {
 #define VM(name) (HGPU_VM_CONTEXT_##name(0) - HGPU_VM_CONTEXT_BASE)
 
 static const HgpuReg vm_regs[] = {
-    { .name = "VM_CONTEXT_CNTL", .offset = VM(CNTL),
+    { .name = "VM_CONTEXT_CNTL", .offset = VM(CNTL), .write = write_vm_cntl,
       .bits = HGPU_VM_CONTEXT1_CNTL__ENABLE_CONTEXT |
         HGPU_VM_CONTEXT1_CNTL__PAGE_TABLE_DEPTH |
         HGPU_VM_CONTEXT1_CNTL__PAGE_TABLE_BLOCK_SIZE |

@@ -169,6 +169,8 @@ static const char *check_sdma(const HgpuGpu *gpu)
         }
         CHECK(e < gpu->nr_engines || ctx->state == HGPU_CTX_DISABLED,
               "sdma.ctx.state");
+        CHECK(gpu->xnack || ctx->state != HGPU_CTX_RETRY_WAIT,
+              "sdma.ctx.state");
         CHECK(deadline_ok(s, ctx), "sdma.ctx.deadline_ns");
         CHECK(ctx->fault_id <= s->fault_seq, "sdma.ctx.fault_id");
     }
@@ -197,9 +199,14 @@ static const char *check_ih(const HgpuIh *ih)
     return NULL;
 }
 
-static const char *check_vm(const HgpuState *s)
+static const char *check_vm(const HgpuGpu *gpu)
 {
+    const uint32_t retry =
+        HGPU_VM_CONTEXT1_CNTL__RETRY_PERMISSION_OR_INVALID_PAGE_FAULT;
+    const HgpuState *s = &gpu->s;
+
     for (uint32_t v = 0; v < HGPU_VMIDS; v++) {
+        CHECK(gpu->xnack || !(s->vm[v].cntl & retry), "vm.cntl");
         CHECK(s->vm[v].pt_start <= HGPU_VM_PAGE_MASK, "vm.pt_start");
         CHECK(s->vm[v].pt_end <= HGPU_VM_PAGE_MASK, "vm.pt_end");
     }
@@ -219,7 +226,7 @@ const char *hgpu_state_check(const HgpuGpu *gpu)
     CHECK(s->rr_next < gpu->nr_engines * HGPU_SDMA_CTXS, "rr_next");
     CHECK(s->saved_ns - s->clock_base <= INT64_MAX, "clock_base");
     CHECK(s->fault_seq <= INT64_MAX, "fault_seq");
-    field = check_vm(s);
+    field = check_vm(gpu);
     if (!field) {
         field = check_ih(&s->ih);
     }

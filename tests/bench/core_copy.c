@@ -136,6 +136,9 @@ static void fill_gart(Bench *b, uint32_t stride)
 
 static void setup(Bench *b)
 {
+    HgpuConfig config = {
+        .vram_size = VRAM_SIZE, .nr_engines = 2, .xnack = true,
+    };
     uint64_t first = GART / HGPU_PAGE_SIZE;
     uint64_t last = first + BUFFERS * PAGES - 1;
     uint64_t ring = HGPU_FB_START + RING;
@@ -150,7 +153,8 @@ static void setup(Bench *b)
         b->ram[i] = i * 2654435761u >> 13;
     }
     memset(b->vram, 0, VRAM_SIZE);
-    hgpu_init(&b->gpu, &ops, b, b->vram, VRAM_SIZE, 2);
+    config.vram = b->vram;
+    hgpu_init(&b->gpu, &ops, b, &config);
     hgpu_reg_write(&b->gpu, HGPU_VM_CONTEXT_PAGE_TABLE_BASE_ADDR_LO32(0),
                    GART_TABLE | HGPU_PTE_VALID);
     hgpu_reg_write(&b->gpu, HGPU_VM_CONTEXT_PAGE_TABLE_START_ADDR_LO32(0),

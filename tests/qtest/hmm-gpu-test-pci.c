@@ -116,6 +116,31 @@ static void sizes_follow_properties(void)
     gpu_close(&g);
 }
 
+/* VM_CONTEXT_CNTL keeps the bit that asks for retries only where there are. */
+static void xnack_follows_property(void)
+{
+    const uint32_t retry =
+        HGPU_VM_CONTEXT1_CNTL__RETRY_PERMISSION_OR_INVALID_PAGE_FAULT;
+    static const char *const devices[] = {
+        "-device hmm-gpu,addr=4.0,vram-size=16M,xnack=off",
+        "-device hmm-gpu,addr=4.0,vram-size=16M,xnack=on",
+        "-device hmm-gpu,addr=4.0,vram-size=16M",
+    };
+    int i;
+
+    for (i = 0; i < ARRAY_SIZE(devices); i++) {
+        TestGpu g;
+
+        gpu_open(&g, devices[i]);
+        gpu_write(&g, HGPU_VM_CONTEXT_CNTL(3), retry);
+        g_assert_cmphex(gpu_read(&g, HGPU_VM_CONTEXT_CNTL(3)), ==,
+                        i ? retry : 0);
+        g_assert_cmpint(!!(gpu_read(&g, HGPU_CAPS) & HGPU_CAPS__XNACK), ==,
+                        i > 0);
+        gpu_close(&g);
+    }
+}
+
 static void vram_default_is_512m(void)
 {
     TestGpu g;
@@ -388,6 +413,7 @@ void hmm_gpu_add_pci_tests(void)
     ADD(bars_as_specified);
     ADD(capabilities_as_specified);
     ADD(sizes_follow_properties);
+    ADD(xnack_follows_property);
     ADD(vram_default_is_512m);
     ADD(vram_may_be_64g);
     ADD(bar0_beyond_vram_reads_zero);

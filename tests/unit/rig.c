@@ -151,7 +151,11 @@ static const HgpuHostOps host_ops = {
 
 /* ---- The bench ---- */
 
-Rig *rig_new_bare(void)
+const HgpuConfig rig_config = {
+    .vram_size = RIG_VRAM_SIZE, .nr_engines = RIG_ENGINES, .xnack = true,
+};
+
+Rig *rig_new_like(const HgpuConfig *config)
 {
     Rig *rig = g_new0(Rig, 1);
 
@@ -161,17 +165,28 @@ Rig *rig_new_bare(void)
     rig->map_max = UINT64_MAX;
     rig->writes = g_array_new(false, false, sizeof(RigWrite));
     rig->next_table = RIG_TABLES;
-    hgpu_init(&rig->gpu, &host_ops, rig, rig->vram, RIG_VRAM_SIZE,
-              RIG_ENGINES);
+    rig->config = *config;
+    rig->config.vram = rig->vram;
+    hgpu_init(&rig->gpu, &host_ops, rig, &rig->config);
     return rig;
+}
+
+Rig *rig_new_bare(void)
+{
+    return rig_new_like(&rig_config);
+}
+
+void rig_setup(Rig *rig)
+{
+    rig_setup_gart(rig);
+    rig_setup_ih(rig, RIG_IH_CNTL);
 }
 
 Rig *rig_new(void)
 {
     Rig *rig = rig_new_bare();
 
-    rig_setup_gart(rig);
-    rig_setup_ih(rig, RIG_IH_CNTL);
+    rig_setup(rig);
     return rig;
 }
 
@@ -187,7 +202,7 @@ void rig_free(Rig *rig)
 
 Rig *rig_migrate(Rig *rig, uint64_t now)
 {
-    Rig *to = rig_new_bare();
+    Rig *to = rig_new_like(&rig->config);
     const char *refused;
 
     hgpu_set_running(&rig->gpu, false);

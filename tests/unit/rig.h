@@ -67,6 +67,7 @@ typedef struct RigWrite {
 
 typedef struct Rig {
     HgpuGpu gpu;
+    HgpuConfig config;
     uint8_t *ram;
     uint8_t *vram;
 
@@ -111,6 +112,11 @@ typedef struct RigQueue {
 Rig *rig_new(void);
 /* Nothing is set up. */
 Rig *rig_new_bare(void);
+/* Nor here, on a GPU like @config (memory is the rig's). */
+Rig *rig_new_like(const HgpuConfig *config);
+extern const HgpuConfig rig_config;     /* what the others have */
+/* Set up as rig_new() does. */
+void rig_setup(Rig *rig);
 void rig_free(Rig *rig);
 /*
  * Save the GPU and its memory, and load them into another machine whose clock

@@ -693,6 +693,23 @@ static void queue_reaches_only_its_own_memory(void)
     g_assert_cmphex(rig_vram64(rig, RIG_VDATA), ==, 0);
 }
 
+/* The driver asks for retries, as always; there are none to be had. */
+static void without_xnack_every_fault_halts(void)
+{
+    HgpuConfig config = rig_config;
+
+    config.xnack = false;
+    rig = rig_new_like(&config);
+    rig_setup(rig);
+    q = rig_user_queue(rig, 0, 0, VMID);
+    PUT(&q, FENCE(DST, 1));
+    rig_go(&q);
+    rig_expect_fault(rig, false, DST);
+    g_assert_cmpuint(rig_exception(&q), ==, HGPU_SDMA_EXCEPTION_FAULT);
+    g_assert_cmphex(fault_addr(), ==, DST);
+    rig_free(rig);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -732,5 +749,7 @@ int main(int argc, char **argv)
     TEST(kernel_fault_is_noretry);
     TEST(unreadable_table_halts_with_mapping_error);
     TEST(queue_reaches_only_its_own_memory);
+    g_test_add_func("/faults/without_xnack_every_fault_halts",
+                    without_xnack_every_fault_halts);
     return g_test_run();
 }

@@ -46,6 +46,7 @@ static void identification_reads(void)
                      HGPU_SDMA_RLC_QUEUES);
     g_assert_cmpuint(FIELD_GET(HGPU_CAPS__VM_INV_ENGINES, caps), ==,
                      HGPU_VM_INV_ENGINES);
+    g_assert_true(caps & HGPU_CAPS__XNACK);
     g_assert_cmphex(rig_rd(rig, HGPU_VRAM_SIZE_LO), ==, RIG_VRAM_SIZE);
     g_assert_cmphex(rig_rd(rig, HGPU_VRAM_SIZE_HI), ==, 0);
     g_assert_cmphex(rig_rd(rig, HGPU_MC_VM_FB_LOCATION_BASE), ==, 0xf400);
@@ -88,6 +89,20 @@ static void unnamed_bits_read_zero(void)
     rig_wr(rig, HGPU_SDMA_CTX_BASE(0, 2) + HGPU_SDMA_RB_BASE_HI, 0xffffffff);
     g_assert_cmphex(rig_rd(rig, HGPU_SDMA_CTX_BASE(0, 2) +
                            HGPU_SDMA_RB_BASE_HI), ==, 0xffffff);
+    rig_free(rig);
+}
+
+/* Without XNACK the bit that asks for retries is one without a name. */
+static void retry_bit_needs_xnack(void)
+{
+    HgpuConfig config = rig_config;
+    Rig *rig;
+
+    config.xnack = false;
+    rig = rig_new_like(&config);
+    g_assert_cmphex(rig_rd(rig, HGPU_CAPS) & HGPU_CAPS__XNACK, ==, 0);
+    rig_wr(rig, HGPU_VM_CONTEXT_CNTL(15), 0xffffffff);
+    g_assert_cmphex(rig_rd(rig, HGPU_VM_CONTEXT_CNTL(15)), ==, 0x7f);
     rig_free(rig);
 }
 
@@ -399,6 +414,7 @@ int main(int argc, char **argv)
     TEST(identification_reads);
     TEST(read_only_write_refused);
     TEST(unnamed_bits_read_zero);
+    TEST(retry_bit_needs_xnack);
     TEST(neighbours_do_not_share_bits);
     TEST(clock_lsb_latches_msb);
     TEST(retry_interval_out_of_range_refused);

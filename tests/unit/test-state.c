@@ -392,6 +392,29 @@ static void bad_field_is_refused(gconstpointer which)
     rig_free(rig);
 }
 
+/* A parked access, and what parked it, are not a state of this GPU. */
+static void retry_is_refused_without_xnack(void)
+{
+    RigQueue q;
+    Rig *rig = rig_with_queue(&q);
+
+    rig_map(rig, VMID, DST, 0);
+    PUT(&q, FENCE(DST, 7));
+    rig_go(&q);
+    rig_expect_fault(rig, true, DST);
+    rig->config.xnack = false;
+    g_assert_null(rig_migrate(rig, 0));
+
+    rig = rig_with_queue(&q);
+    rig->config.xnack = false;
+    g_assert_null(rig_migrate(rig, 0));
+
+    rig = rig_new();
+    rig->config.xnack = false;
+    migrate(&rig, NULL, 0);
+    rig_free(rig);
+}
+
 static void busy_state_is_accepted(void)
 {
     Rig *rig = busy_rig();
@@ -420,6 +443,7 @@ int main(int argc, char **argv)
     TEST(gpu_clock_does_not_jump);
     TEST(incomplete_packet_survives_load);
     TEST(busy_state_is_accepted);
+    TEST(retry_is_refused_without_xnack);
     for (uintptr_t i = 0; i < G_N_ELEMENTS(bad_names); i++) {
         g_autofree char *path = g_strdup_printf("/state/refused/%s",
                                                 bad_names[i]);
