@@ -12,7 +12,7 @@
 #define HGPU_PAGE_SIZE      (1ull << HGPU_PAGE_SHIFT)
 
 #define HGPU_PTE_VALID      BIT_ULL(0)
-#define HGPU_PTE_SYSTEM     BIT_ULL(1)      /* bus address; else VRAM offset */
+#define HGPU_PTE_SYSTEM     BIT_ULL(1)      /* bus address; else VRAM address */
 #define HGPU_PTE_SNOOPED    BIT_ULL(2)
 #define HGPU_PTE_TMZ        BIT_ULL(3)      /* ignored */
 #define HGPU_PTE_EXECUTABLE BIT_ULL(4)

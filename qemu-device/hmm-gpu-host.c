@@ -122,6 +122,14 @@ static void hmm_gpu_vram_dirty(void *opaque, uint64_t off, uint64_t len)
     memory_region_set_dirty(&s->vram, off, len);
 }
 
+/* A peer whose own reset is still pending has its memory all the same. */
+static HgpuGpu *hmm_gpu_peer(void *opaque, uint32_t node)
+{
+    HmmGpu *s = opaque;
+
+    return hmm_gpu_is_cut_off(s) ? NULL : hmm_gpu_hive_node(s, node);
+}
+
 /* ---- Interrupts, traces, errors ---- */
 
 static void hmm_gpu_raise_irq(void *opaque, uint32_t vector)
@@ -311,6 +319,8 @@ void hmm_gpu_host_init(HmmGpu *s)
         .vram_size = s->vram_size,
         .nr_engines = s->sdma_engines,
         .xnack = s->features & BIT(HMM_GPU_FEATURE_XNACK),
+        .hive = s->hive,
+        .node = s->node,
     };
 
     pci_get_address_space(PCI_DEVICE(s))->max_bounce_buffer_size = 0;
@@ -340,6 +350,7 @@ const HgpuHostOps hmm_gpu_host_ops = {
     .dma_map = hmm_gpu_dma_map,
     .dma_unmap = hmm_gpu_dma_unmap,
     .vram_dirty = hmm_gpu_vram_dirty,
+    .peer = hmm_gpu_peer,
     .raise_irq = hmm_gpu_raise_irq,
     .clock_ns = hmm_gpu_clock_ns,
     .timer_arm = hmm_gpu_timer_arm,

@@ -2,7 +2,7 @@
  * hmm-gpu: an emulated GPU for memory-management work, as a PCI device
  *
  *   -device hmm-gpu[,vram-size=SIZE][,vram-bar-size=SIZE][,sdma-engines=N]
- *                  [,xnack=on|off]
+ *                  [,xnack=on|off][,hive=N]
  *
  * vram-size      16M to 64G in steps of 2M (default 512M); host memory is
  *                taken as the guest touches it
@@ -10,6 +10,8 @@
  *                16M to 64G (default: the smallest that shows all)
  * sdma-engines   2 to 8 (default 2)
  * xnack          whether a page fault can be retried (default on)
+ * hive           GPUs with the same number, 1 or more, reach each other's VRAM
+ *                (default 0: in no hive); 8 at most
  *
  * This is the PCI device around the GPU of core/: identity and BARs (section
  * 2 of protocol/SPEC.md), properties, reset, and what happens at realize and
@@ -297,8 +299,11 @@ static void hmm_gpu_realize(PCIDevice *pdev, Error **errp)
     if (!hmm_gpu_check_properties(s, errp)) {
         return;
     }
-    if (!hmm_gpu_init_pcie(pdev, errp)) {
+    if (!hmm_gpu_join_hive(s, errp)) {
         return;
+    }
+    if (!hmm_gpu_init_pcie(pdev, errp)) {
+        goto err_hive;
     }
     if (!hmm_gpu_init_msix(pdev, errp)) {
         goto err_pcie;
@@ -316,6 +321,8 @@ err_msix:
     msix_uninit_exclusive_bar(pdev);
 err_pcie:
     pcie_cap_exit(pdev);
+err_hive:
+    hmm_gpu_leave_hive(s);
 }
 
 /*
@@ -327,6 +334,7 @@ static void hmm_gpu_exit(PCIDevice *pdev)
 {
     HmmGpu *s = HMM_GPU(pdev);
 
+    hmm_gpu_leave_hive(s);
     hmm_gpu_host_exit(s);
     /* The subregion holds a reference to its owner, us. */
     memory_region_del_subregion(&s->vram_bar, &s->vram_window);
@@ -341,6 +349,7 @@ static const Property hmm_gpu_properties[] = {
     DEFINE_PROP_SIZE("vram-bar-size", HmmGpu, vram_bar_size, 0),
     DEFINE_PROP_UINT32("sdma-engines", HmmGpu, sdma_engines,
                        HGPU_SDMA_ENGINES_MIN),
+    DEFINE_PROP_UINT32("hive", HmmGpu, hive, 0),
     DEFINE_PROP_BIT("xnack", HmmGpu, features, HMM_GPU_FEATURE_XNACK, true),
 };
 
@@ -353,6 +362,8 @@ static void hmm_gpu_describe_properties(ObjectClass *klass)
         "(default: all)");
     object_class_property_set_description(klass, "sdma-engines",
         "2 to 8 (default 2)");
+    object_class_property_set_description(klass, "hive",
+        "GPUs with the same number reach each other's VRAM (default 0: none)");
     object_class_property_set_description(klass, "xnack",
         "whether a page fault can be retried (default on)");
 }

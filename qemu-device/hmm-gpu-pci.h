@@ -3,6 +3,7 @@
  *
  * hmm-gpu-pci.c      the PCI device: BARs, properties, reset, life and death
  * hmm-gpu-host.c     HgpuHostOps: DMA, interrupts, time, turns on the main loop
+ * hmm-gpu-hive.c     which GPUs are peers
  * hmm-gpu-vmstate.c  the saved state
  * hmm-gpu-trace.c    the core's trace ids as QEMU trace events
  *
@@ -16,6 +17,7 @@
 #define HMM_GPU_PCI_H
 
 #include "hw/pci/pci_device.h"
+#include "qemu/queue.h"
 #include "system/runstate.h"
 #include "core/gpu.h"
 
@@ -39,6 +41,10 @@ struct HmmGpu {
     uint64_t vram_bar_size;     /* 0 until realize: fits VRAM */
     uint32_t sdma_engines;
     uint32_t features;          /* HMM_GPU_FEATURE_* */
+    uint32_t hive;              /* 0: in none */
+
+    uint32_t node;              /* in the hive */
+    QLIST_ENTRY(HmmGpu) in_hives;
 
     HgpuGpu gpu;
 
@@ -69,6 +75,11 @@ void hmm_gpu_leave_core(HmmGpu *s);
 void hmm_gpu_host_init(HmmGpu *s);
 void hmm_gpu_host_exit(HmmGpu *s);
 void hmm_gpu_host_reset(HmmGpu *s);
+
+/* The first takes a node, fails if there is none; the last may give NULL. */
+bool hmm_gpu_join_hive(HmmGpu *s, Error **errp);
+void hmm_gpu_leave_hive(HmmGpu *s);
+HgpuGpu *hmm_gpu_hive_node(HmmGpu *s, uint32_t node);
 
 void hmm_gpu_trace(HmmGpu *s, uint32_t id, const uint64_t *args);
 

@@ -131,6 +131,7 @@ static const VMStateDescription vmstate_hgpu_state = {
         VMSTATE_UINT64(fault_page, HgpuState),
         VMSTATE_UINT64(fault_seq, HgpuState),
         VMSTATE_UINT32(retry_interval, HgpuState),
+        VMSTATE_UINT32(xgmi_cntl, HgpuState),
         VMSTATE_STRUCT_ARRAY(inv, HgpuState, HGPU_VM_INV_ENGINES, 1,
                              vmstate_hgpu_inv_engine, HgpuInvEngine),
         VMSTATE_STRUCT_ARRAY(vm, HgpuState, HGPU_VMIDS, 1,
@@ -173,7 +174,8 @@ static int hmm_gpu_post_load(void *opaque, int version_id)
 }
 
 static const char hmm_gpu_size_hint[] =
-    "Give the hmm-gpu that loads the properties of the one that saved.";
+    "Give the hmm-gpu that loads the properties of the one that saved, and "
+    "the GPUs of a hive in the same order.";
 
 const VMStateDescription vmstate_hmm_gpu = {
     .name = TYPE_HMM_GPU,
@@ -186,6 +188,8 @@ const VMStateDescription vmstate_hmm_gpu = {
         VMSTATE_UINT64_EQUAL(vram_bar_size, HmmGpu, hmm_gpu_size_hint),
         VMSTATE_UINT32_EQUAL(sdma_engines, HmmGpu, hmm_gpu_size_hint),
         VMSTATE_UINT32_EQUAL(features, HmmGpu, hmm_gpu_size_hint),
+        VMSTATE_UINT32_EQUAL(hive, HmmGpu, hmm_gpu_size_hint),
+        VMSTATE_UINT32_EQUAL(node, HmmGpu, hmm_gpu_size_hint),
         VMSTATE_PCI_DEVICE(parent_obj, HmmGpu),
         VMSTATE_MSIX(parent_obj, HmmGpu),
         VMSTATE_STRUCT(gpu.s, HmmGpu, 1, vmstate_hgpu_state, HgpuState),

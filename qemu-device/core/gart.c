@@ -40,8 +40,9 @@ bool hgpu_gart_walk(HgpuGpu *gpu, HgpuTlbEntry *entry, HgpuFault *fault)
         fault->flags = HGPU_IH_FAULT_RING__VALID;
         return false;
     }
-    /* 48 bits + 36 bits * 8: no overflow */
-    slot = (vm->pt_base & HGPU_PTE_ADDR) + (page - vm->pt_start) * 8;
+    /* 48 bits + 36 bits * 8: no overflow; a base below our VRAM gives one */
+    slot = (vm->pt_base & HGPU_PTE_ADDR) + (page - vm->pt_start) * 8 -
+           hgpu_vram_base(gpu);
     if (!hgpu_vram_contains(gpu, slot, 8)) {
         fault->walker_error = HGPU_WALKER_DIRECTORY;
         fault->mapping_error = true;

@@ -8,6 +8,7 @@
 #define HGPU_CORE_GART_H
 
 #include "mm.h"
+#include "vram.h"
 
 #define HGPU_FB_START \
     ((uint64_t)HGPU_MC_VM_FB_LOCATION_BASE_RESET << \
@@ -16,7 +17,11 @@
 /* Is @va, of VMID 0, in the aperture that is VRAM itself? */
 static inline bool hgpu_fb_contains(const HgpuGpu *gpu, uint64_t va)
 {
-    return va >= HGPU_FB_START && va - HGPU_FB_START < gpu->vram_size;
+    uint64_t addr = va - HGPU_FB_START;
+
+    return va >= HGPU_FB_START &&
+           (addr - hgpu_vram_base(gpu) < gpu->vram_size ||
+            hgpu_vram_is_peers(gpu, addr));
 }
 
 /* Look @fault->addr up in the table; false: the rest of @fault says why. */

@@ -26,6 +26,8 @@ void hgpu_init(HgpuGpu *gpu, const HgpuHostOps *ops, void *opaque,
     gpu->vram_size = config->vram_size;
     gpu->nr_engines = config->nr_engines;
     gpu->xnack = config->xnack;
+    gpu->hive = config->hive;
+    gpu->node = config->node;
     gpu->reg_read = hgpu_reg_read;
     gpu->reg_write = hgpu_reg_write;
     gpu->running = 1;

@@ -31,6 +31,8 @@
 #define HGPU_DMA_READ           0u
 #define HGPU_DMA_WRITE          1u      /* the device will write */
 
+typedef struct HgpuGpu HgpuGpu;
+
 /*
  * What the core needs of its host. Every member must be set. Bus addresses
  * are the device's (behind a vIOMMU, if there is one). None of these may call
@@ -53,8 +55,15 @@ typedef struct HgpuHostOps {
     void (*dma_unmap)(void *opaque, void *ptr, uint64_t len, uint32_t flags,
                       uint64_t access_len);
 
-    /* The device wrote [off, off + len) of VRAM. */
+    /* The device, or a peer, wrote [off, off + len) of VRAM. */
     void (*vram_dirty)(void *opaque, uint64_t off, uint64_t len);
+
+    /*
+     * Node @node of the GPU's hive, which is not its own, or NULL. It is
+     * looked at before the next DMA or call from the host, and not later:
+     * these may be its end.
+     */
+    HgpuGpu *(*peer)(void *opaque, uint32_t node);
 
     void (*raise_irq)(void *opaque, uint32_t vector);
 
@@ -79,6 +88,8 @@ typedef struct HgpuConfig {
     uint64_t vram_size;         /* HGPU_VRAM_MIN..MAX, n * HGPU_VRAM_ALIGN */
     uint32_t nr_engines;        /* HGPU_SDMA_ENGINES_MIN..MAX */
     bool xnack;                 /* has retry faults */
+    uint32_t hive;              /* which, 0: in none */
+    uint32_t node;              /* in the hive, below HGPU_XGMI_NODES */
 } HgpuConfig;
 
 /* ---- Guest-visible state: fixed-width integers, arrays, counts only ---- */
@@ -186,6 +197,7 @@ typedef struct HgpuState {
     uint64_t fault_page;        /* valid while fault_status is not 0 */
     uint64_t fault_seq;         /* fault ids given out */
     uint32_t retry_interval;    /* microseconds */
+    uint32_t xgmi_cntl;
     HgpuInvEngine inv[HGPU_VM_INV_ENGINES];
     HgpuVmContext vm[HGPU_VMIDS];
     uint32_t vmid_lut[HGPU_VMIDS];
@@ -202,7 +214,7 @@ typedef struct HgpuState {
 
 typedef struct HgpuTlbEntry {
     uint64_t va;                /* first byte, aligned to the entry's size */
-    uint64_t pa;                /* VRAM offset or bus address */
+    uint64_t pa;                /* VRAM address or bus address */
     uint32_t flags;             /* HGPU_PTE_* bits 6:0; 0: entry is free */
     uint8_t vmid;
     uint8_t shift;              /* log2 of the bytes covered */
@@ -229,7 +241,7 @@ typedef struct HgpuStats {
     uint64_t maps;
 } HgpuStats;
 
-typedef struct HgpuGpu {
+struct HgpuGpu {
     HgpuState s;
 
     const HgpuHostOps *ops;
@@ -238,16 +250,18 @@ typedef struct HgpuGpu {
     uint64_t vram_size;
     uint32_t nr_engines;
     bool xnack;
+    uint32_t hive;
+    uint32_t node;
     uint32_t running;           /* the machine runs */
     uint32_t scheduled;         /* ops->schedule() called, hgpu_run() not yet */
     uint64_t timer_ns;          /* when the timer is armed for, 0: it is not */
     uint8_t bounce[3][HGPU_PAGE_SIZE];  /* for what dma_map refuses */
     /* SRBM_WRITE and POLL_REGMEM reach the registers through these */
-    uint32_t (*reg_read)(struct HgpuGpu *gpu, uint32_t off);
-    void (*reg_write)(struct HgpuGpu *gpu, uint32_t off, uint32_t val);
+    uint32_t (*reg_read)(HgpuGpu *gpu, uint32_t off);
+    void (*reg_write)(HgpuGpu *gpu, uint32_t off, uint32_t val);
     HgpuTlb tlb;
     HgpuStats stats;
-} HgpuGpu;
+};
 
 /*
  * hgpu_init: make @gpu a GPU in its reset state

@@ -49,6 +49,7 @@ static bool walk_read(HgpuGpu *gpu, uint64_t pde, uint32_t index,
     uint64_t addr = (pde & HGPU_PDE_ADDR) + index * 8;
 
     if (!(pde & HGPU_PTE_SYSTEM)) {
+        addr -= hgpu_vram_base(gpu);
         if (!hgpu_vram_contains(gpu, addr, 8)) {
             return false;
         }

@@ -12,16 +12,37 @@
 #include "tlb.h"
 #include "vram.h"
 
-/* The VRAM aperture of VMID 0; never cached, there is nothing to walk. */
-static void fb_run(const HgpuGpu *gpu, uint64_t va, HgpuRun *run)
+/* Clip @run, which begins in VRAM, to the VRAM of the GPU that has it. */
+static bool vram_run(HgpuGpu *gpu, HgpuRun *run, HgpuFault *fault)
 {
-    run->pa = va - HGPU_FB_START;
-    run->len = gpu->vram_size - run->pa;
+    uint64_t off;
+    const HgpuGpu *owner = hgpu_vram_owner(gpu, run->pa, &off);
+
+    if (owner) {
+        run->len = MIN(run->len, owner->vram_size - off);
+        return true;
+    }
+    if (hgpu_vram_is_peers(gpu, run->pa)) {
+        fault->kind = HGPU_FAULT_BUS;
+        fault->bus_addr = run->pa;
+    } else {
+        fault->kind = HGPU_FAULT_NORETRY;
+        fault->mapping_error = true;
+    }
+    return false;
+}
+
+/* The VRAM aperture of VMID 0; never cached, there is nothing to walk. */
+static bool fb_run(HgpuGpu *gpu, HgpuRun *run, HgpuFault *fault)
+{
+    run->pa = fault->addr - HGPU_FB_START;
+    run->len = BIT_ULL(HGPU_XGMI_SEGMENT_SHIFT);
     run->system = false;
+    return vram_run(gpu, run, fault);
 }
 
 /* Check what @entry says about the access in @fault, and make it a run. */
-static bool entry_run(const HgpuGpu *gpu, const HgpuTlbEntry *entry,
+static bool entry_run(HgpuGpu *gpu, const HgpuTlbEntry *entry,
                       HgpuRun *run, HgpuFault *fault)
 {
     uint64_t off = fault->addr - entry->va;
@@ -34,16 +55,7 @@ static bool entry_run(const HgpuGpu *gpu, const HgpuTlbEntry *entry,
     run->pa = entry->pa + off;
     run->len = BIT_ULL(entry->shift) - off;
     run->system = entry->flags & HGPU_PTE_SYSTEM;
-    if (run->system) {
-        return true;
-    }
-    if (run->pa >= gpu->vram_size) {
-        fault->kind = HGPU_FAULT_NORETRY;
-        fault->mapping_error = true;
-        return false;
-    }
-    run->len = MIN(run->len, gpu->vram_size - run->pa);
-    return true;
+    return run->system || vram_run(gpu, run, fault);
 }
 
 /* Translate @fault->addr: to the end of its page, fragment or aperture. */
@@ -55,8 +67,7 @@ static bool mem_translate(HgpuGpu *gpu, HgpuRun *run, HgpuFault *fault)
 
     run->va = fault->addr;
     if (!fault->vmid && hgpu_fb_contains(gpu, fault->addr)) {
-        fb_run(gpu, fault->addr, run);
-        return true;
+        return fb_run(gpu, run, fault);
     }
     hit = hgpu_tlb_lookup(&gpu->tlb, fault->vmid, fault->addr);
     if (hit) {
@@ -69,6 +80,14 @@ static bool mem_translate(HgpuGpu *gpu, HgpuRun *run, HgpuFault *fault)
     }
     hgpu_tlb_insert(&gpu->tlb, &entry);
     return true;
+}
+
+/* Segments of a hive touch where VRAM is as large as it can be. */
+static bool run_goes_on(const HgpuRun *run, const HgpuRun *next)
+{
+    return next->system == run->system && next->pa == run->pa + run->len &&
+           (run->system ||
+            !((next->pa ^ run->pa) >> HGPU_XGMI_SEGMENT_SHIFT));
 }
 
 bool hgpu_mem_run(HgpuGpu *gpu, uint32_t vmid, uint64_t va, uint64_t len,
@@ -86,7 +105,7 @@ bool hgpu_mem_run(HgpuGpu *gpu, uint32_t vmid, uint64_t va, uint64_t len,
             .vmid = vmid, .access = access, .addr = va + run->len,
         };
         if (!mem_translate(gpu, &next, &ignored) ||
-            next.system != run->system || next.pa != run->pa + run->len) {
+            !run_goes_on(run, &next)) {
             return true;
         }
         run->len += next.len;
@@ -103,6 +122,26 @@ static bool bus_error(const HgpuRun *run, uint32_t vmid, uint32_t access,
         .addr = run->va, .bus_addr = run->pa,
     };
     return false;
+}
+
+/* Where a run in VRAM is, for the host; NULL if it is there no more. */
+static uint8_t *vram_ptr(HgpuGpu *gpu, const HgpuRun *run)
+{
+    uint64_t off;
+    const HgpuGpu *owner = hgpu_vram_owner(gpu, run->pa, &off);
+
+    return owner ? owner->vram + off : NULL;
+}
+
+/* The first @len bytes of a run in VRAM were written. */
+static void vram_written(HgpuGpu *gpu, const HgpuRun *run, uint64_t len)
+{
+    uint64_t off;
+    HgpuGpu *owner = hgpu_vram_owner(gpu, run->pa, &off);
+
+    if (owner) {
+        hgpu_vram_dirty(owner, off, len);
+    }
 }
 
 static bool map_bounced(HgpuGpu *gpu, uint32_t bounce, HgpuMap *map,
@@ -134,8 +173,8 @@ bool hgpu_mem_map(HgpuGpu *gpu, uint32_t vmid, const HgpuRun *run,
         .len = mapped, .run = run, .vmid = vmid, .access = access,
     };
     if (!run->system) {
-        map->ptr = gpu->vram + run->pa;
-        return true;
+        map->ptr = vram_ptr(gpu, run);
+        return map->ptr || bus_error(run, vmid, access, fault);
     }
     gpu->stats.maps++;
     map->ptr = gpu->ops->dma_map(gpu->opaque, run->pa, &mapped,
@@ -154,7 +193,7 @@ bool hgpu_mem_unmap(HgpuGpu *gpu, const HgpuMap *map, uint64_t used,
 
     if (!map->run->system) {
         if (writes) {
-            hgpu_vram_dirty(gpu, map->run->pa, used);
+            vram_written(gpu, map->run, used);
         }
         return true;
     }
@@ -184,7 +223,7 @@ uint64_t hgpu_mem_read(HgpuGpu *gpu, uint32_t vmid, uint64_t va, void *buf,
             break;
         }
         if (!run.system) {
-            memcpy(to, gpu->vram + run.pa, run.len);
+            memcpy(to, vram_ptr(gpu, &run), run.len);
         } else if (gpu->ops->dma_read(gpu->opaque, run.pa, to, run.len) < 0) {
             bus_error(&run, vmid, HGPU_ACCESS_READ, fault);
             break;
@@ -208,8 +247,8 @@ uint64_t hgpu_mem_write(HgpuGpu *gpu, uint32_t vmid, uint64_t va,
             break;
         }
         if (!run.system) {
-            memcpy(gpu->vram + run.pa, from, run.len);
-            hgpu_vram_dirty(gpu, run.pa, run.len);
+            memcpy(vram_ptr(gpu, &run), from, run.len);
+            vram_written(gpu, &run, run.len);
         } else if (gpu->ops->dma_write(gpu->opaque, run.pa, from,
                                        run.len) < 0) {
             bus_error(&run, vmid, HGPU_ACCESS_WRITE, fault);

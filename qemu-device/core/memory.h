@@ -40,7 +40,10 @@ enum {
     HGPU_BOUNCE_DST2,
 };
 
-/* Map 1 to @len bytes of @run; false: a DMA transaction failed. */
+/*
+ * Map 1 to @len bytes of @run; false: a DMA transaction failed. A map of VRAM,
+ * which may be a peer's, is undone before there is any DMA again.
+ */
 bool hgpu_mem_map(HgpuGpu *gpu, uint32_t vmid, const HgpuRun *run,
                   uint64_t len, uint32_t access, uint32_t bounce,
                   HgpuMap *map, HgpuFault *fault);

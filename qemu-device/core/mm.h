@@ -27,16 +27,16 @@ typedef struct HgpuFault {
     uint32_t vmid;
     uint32_t access;            /* HGPU_ACCESS_* */
     uint64_t addr;              /* virtual */
-    uint64_t bus_addr;          /* BUS: bus address or VRAM offset */
+    uint64_t bus_addr;          /* BUS: bus address or VRAM address */
     uint32_t flags;             /* HGPU_IH_FAULT_RING__* */
     uint32_t walker_error;
     bool mapping_error;
 } HgpuFault;
 
-/* A translated range, contiguous on its side of the translation. */
+/* A translated range, contiguous on its side, in one GPU's VRAM at most. */
 typedef struct HgpuRun {
     uint64_t va;
-    uint64_t pa;                /* bus address, or VRAM offset */
+    uint64_t pa;                /* bus address, or VRAM address */
     uint64_t len;
     bool system;
 } HgpuRun;

@@ -10,6 +10,7 @@
 #include "ih.h"
 #include "queue.h"
 #include "tlb.h"
+#include "vram.h"
 
 /* ---- Hooks: identification and clock ---- */
 
@@ -59,8 +60,40 @@ static uint32_t read_fb_base(const HgpuRegRef *ref)
 
 static uint32_t read_fb_top(const HgpuRegRef *ref)
 {
+    uint64_t last = hgpu_vram_base(ref->gpu) + ref->gpu->vram_size - 1;
+
     return HGPU_MC_VM_FB_LOCATION_BASE_RESET +
-           ((ref->gpu->vram_size - 1) >> HGPU_MC_VM_FB_LOCATION_SHIFT);
+           (last >> HGPU_MC_VM_FB_LOCATION_SHIFT);
+}
+
+/* ---- Hooks: hive ---- */
+
+static uint32_t read_lfb_cntl(const HgpuRegRef *ref)
+{
+    if (!ref->gpu->hive) {
+        return 0;
+    }
+    return FIELD_PREP(HGPU_MC_VM_XGMI_LFB_CNTL__PF_LFB_REGION,
+                      ref->gpu->node) |
+           FIELD_PREP(HGPU_MC_VM_XGMI_LFB_CNTL__PF_MAX_REGION,
+                      HGPU_XGMI_NODES - 1);
+}
+
+static uint32_t read_lfb_size(const HgpuRegRef *ref)
+{
+    return ref->gpu->hive ? 1u << (HGPU_XGMI_SEGMENT_SHIFT -
+                                   HGPU_MC_VM_FB_LOCATION_SHIFT) : 0;
+}
+
+static uint32_t read_hive_id(const HgpuRegRef *ref)
+{
+    return ref->gpu->hive;
+}
+
+static bool write_xgmi_cntl(const HgpuRegRef *ref, uint32_t val)
+{
+    hgpu_reg_store(ref, ref->gpu->hive ? val : 0);
+    return true;
 }
 
 /* ---- Hooks: faults and invalidation ---- */
@@ -177,6 +210,15 @@ static const HgpuReg global_regs[] = {
       .read = read_fb_base },
     { .name = "MC_VM_FB_LOCATION_TOP", .offset = HGPU_MC_VM_FB_LOCATION_TOP,
       .flags = RO, .read = read_fb_top },
+    { .name = "MC_VM_XGMI_LFB_CNTL", .offset = HGPU_MC_VM_XGMI_LFB_CNTL,
+      .flags = RO, .read = read_lfb_cntl },
+    { .name = "MC_VM_XGMI_LFB_SIZE", .offset = HGPU_MC_VM_XGMI_LFB_SIZE,
+      .flags = RO, .read = read_lfb_size },
+    { .name = "XGMI_HIVE_ID", .offset = HGPU_XGMI_HIVE_ID, .flags = RO,
+      .read = read_hive_id },
+    { .name = "XGMI_CNTL", .offset = HGPU_XGMI_CNTL,
+      .bits = HGPU_XGMI_CNTL__LINK_ENABLE, .write = write_xgmi_cntl,
+      AT(HgpuState, xgmi_cntl) },
     { .name = "VM_L2_PROTECTION_FAULT_CNTL",
       .offset = HGPU_VM_L2_PROTECTION_FAULT_CNTL,
       .read = hgpu_reg_read_zero, .write = write_fault_cntl,

@@ -121,14 +121,21 @@ static uint64_t copy_translate(HgpuSdma *sdma, CopySide *side, uint32_t sides,
     return len;
 }
 
-/* Undo the maps of all @sides, @used bytes of each accessed. */
+/*
+ * Undo the maps of all @sides, @used bytes of each accessed. Those of VRAM
+ * first: the others may do DMA.
+ */
 static bool copy_unmap(HgpuSdma *sdma, const CopySide *side, uint32_t sides,
                        uint64_t used, HgpuFault *fault)
 {
     bool ok = true;
 
-    for (uint32_t i = 0; i < sides; i++) {
-        ok &= hgpu_mem_unmap(sdma->gpu, &side[i].map, used, fault);
+    for (uint32_t i = 0; i < 2 * sides; i++) {
+        const CopySide *s = &side[i % sides];
+
+        if (s->run.system == (i >= sides)) {
+            ok &= hgpu_mem_unmap(sdma->gpu, &s->map, used, fault);
+        }
     }
     return ok;
 }
@@ -392,19 +399,24 @@ static uint64_t pte_copy_piece(HgpuSdma *sdma, uint64_t len, HgpuFault *fault)
     uint64_t src = hgpu_pkt_addr(ctx->pkt, 1) + ctx->progress;
     uint64_t dst = hgpu_pkt_addr(ctx->pkt, 3) + ctx->progress;
     uint8_t *from = sdma->gpu->bounce[HGPU_BOUNCE_SRC];
+    uint32_t access = merge ? HGPU_ACCESS_ATOMIC : HGPU_ACCESS_WRITE;
     HgpuRun run;
     HgpuMap map;
 
     len = MIN(len, sizeof(sdma->gpu->bounce[HGPU_BOUNCE_SRC]));
-    if (!bulk_open_dst(sdma, dst, len,
-                       merge ? HGPU_ACCESS_ATOMIC : HGPU_ACCESS_WRITE,
-                       &run, &map, fault) ||
+    if (!hgpu_mem_run(sdma->gpu, sdma->vmid, dst, len, access, &run, fault)) {
+        return 0;
+    }
+    /* Reading may be DMA, so nothing is mapped yet. */
+    len = hgpu_mem_read(sdma->gpu, sdma->vmid, src, from, run.len, fault) &
+          ~(ENTRY_BYTES - 1);
+    if (!len ||
+        !hgpu_mem_map(sdma->gpu, sdma->vmid, &run, len, access,
+                      HGPU_BOUNCE_DST, &map, fault) ||
         !entries_whole(sdma, &map, fault)) {
         return 0;
     }
     len = map.len / ENTRY_BYTES * ENTRY_BYTES;
-    len = hgpu_mem_read(sdma->gpu, sdma->vmid, src, from, len, fault) &
-          ~(ENTRY_BYTES - 1);
     for (uint64_t i = 0; i < len; i += ENTRY_BYTES) {
         uint64_t entry = entry_load(from + i);
 

@@ -212,6 +212,7 @@ static const char *check_vm(const HgpuGpu *gpu)
     }
     CHECK(s->fault_page <= HGPU_VM_PAGE_MASK, "fault_page");
     CHECK(s->fault_status || !s->fault_page, "fault_page");
+    CHECK(gpu->hive || !s->xgmi_cntl, "xgmi_cntl");
     CHECK(s->retry_interval >= HGPU_RETRY_INTERVAL_MIN &&
           s->retry_interval <= HGPU_RETRY_INTERVAL_MAX, "retry_interval");
     return NULL;

@@ -70,6 +70,11 @@ static void vram_dirty(void *opaque, uint64_t off, uint64_t len)
 {
 }
 
+static HgpuGpu *peer(void *opaque, uint32_t node)
+{
+    return NULL;
+}
+
 static void raise_irq(void *opaque, uint32_t vector)
 {
 }
@@ -103,8 +108,8 @@ static void G_GNUC_PRINTF(2, 3) guest_error(void *opaque, const char *fmt, ...)
 }
 
 static const HgpuHostOps ops = {
-    dma_read, dma_write, dma_map, dma_unmap, vram_dirty, raise_irq, clock_ns,
-    timer_arm, timer_cancel, schedule, trace, guest_error,
+    dma_read, dma_write, dma_map, dma_unmap, vram_dirty, peer, raise_irq,
+    clock_ns, timer_arm, timer_cancel, schedule, trace, guest_error,
 };
 
 static double now_us(void)

@@ -12,7 +12,7 @@
 #define GPU_DEVFN       (1 << 8)        /* bus 1, slot 0 */
 
 #define WINDOW_BASE     0xe0000000u
-#define WINDOW_LIMIT    0xeff00000u
+#define WINDOW_LIMIT    0xe7f00000u
 #define Q35_PCIEXBAR    0x60
 #define ECAM_BASE       0xb0000000u
 #define ECAM_ENABLE     BIT(0)
@@ -50,16 +50,23 @@ static void port_set_power(QPCIDevice *port, bool on)
                             PCI_EXP_SLTCTL_PWR_IND_OFF);
 }
 
-static void open_behind_port(TestGpu *g, QPCIDevice **port)
+/* @more: device options, and other devices */
+static void open_behind_port_with(TestGpu *g, QPCIDevice **port,
+                                  const char *more)
 {
     g_autofree char *machine = gpu_machine_args();
     QTestState *qts = qtest_initf("%s " MACHINE
                                   "-device hmm-gpu,bus=rp0,id=gpu0,"
-                                  "vram-size=64M", machine);
+                                  "vram-size=64M%s", machine, more);
     QPCIBus *bus = qpci_new_pc(qts, NULL);
 
     *port = open_port(bus);
     gpu_attach(g, qts, bus, GPU_DEVFN);
+}
+
+static void open_behind_port(TestGpu *g, QPCIDevice **port)
+{
+    open_behind_port_with(g, port, "");
 }
 
 static void close_behind_port(TestGpu *g, QPCIDevice *port)
@@ -74,6 +81,16 @@ static void unplug(TestGpu *g, QPCIDevice *port)
     qtest_qmp_device_del_send(g->qts, "gpu0");
     port_set_power(port, false);
     qtest_qmp_eventwait(g->qts, "DEVICE_DELETED");
+}
+
+/* Configuration space in the memory map. */
+static QPCIDevice *open_ecam(QPCIBus *bus)
+{
+    QPCIDevice *host = qpci_device_find(bus, QPCI_DEVFN(0, 0));
+
+    qpci_config_writel(host, Q35_PCIEXBAR + 4, 0);
+    qpci_config_writel(host, Q35_PCIEXBAR, ECAM_BASE | ECAM_ENABLE);
+    return host;
 }
 
 static bool gpu_is_there(TestGpu *g)
@@ -178,9 +195,7 @@ static void unplug_by_own_dma(const void *data)
     uint32_t i;
 
     open_behind_port(&g, &port);
-    host = qpci_device_find(g.bus, QPCI_DEVFN(0, 0));
-    qpci_config_writel(host, Q35_PCIEXBAR + 4, 0);
-    qpci_config_writel(host, Q35_PCIEXBAR, ECAM_BASE | ECAM_ENABLE);
+    host = open_ecam(g.bus);
     ecam = ECAM_BASE + (PORT_DEVFN << 12);
 
     gpu_setup(&g);
@@ -212,8 +227,148 @@ static void unplug_by_own_dma(const void *data)
     close_behind_port(&g, port);
 }
 
+/* A hive: the one behind the port, which leaves, and one that stays */
+static void open_hive(TestGpu *leaves, TestGpu *stays, QPCIDevice **port)
+{
+    open_behind_port_with(leaves, port, ",hive=1 "
+                          "-device hmm-gpu,addr=5.0,vram-size=64M,hive=1");
+    leaves->bus->mmio_alloc_ptr = WINDOW_LIMIT + MiB;
+    gpu_attach(stays, leaves->qts, leaves->bus, QPCI_DEVFN(5, 0));
+    gpu_write(leaves, HGPU_XGMI_CNTL, HGPU_XGMI_CNTL__LINK_ENABLE);
+    gpu_write(stays, HGPU_XGMI_CNTL, HGPU_XGMI_CNTL__LINK_ENABLE);
+}
+
+/* A ring of node 1, whose VRAM is not where the helpers think: bare. */
+typedef struct FarRing {
+    TestGpu *gpu;
+    uint32_t wptr;
+} FarRing;
+
+#define FAR_BASE    hive_addr(1, 0)
+#define FAR_RING    0x800000u
+#define FAR_RING_VA (FB_VA + FAR_BASE + FAR_RING)
+#define FAR_GART    0x0u
+#define FAR_CTX     HGPU_SDMA_CTX_BASE(0, HGPU_SDMA_CTX_PAGE)
+
+static void far_open(FarRing *r, TestGpu *g)
+{
+    uint64_t first = GART_VA >> HGPU_PAGE_SHIFT;
+
+    *r = (FarRing) { .gpu = g };
+    gpu_write(g, HGPU_VM_CONTEXT_PAGE_TABLE_BASE_ADDR_LO32(0),
+              (uint32_t)FAR_BASE | FAR_GART | HGPU_PTE_VALID);
+    gpu_write(g, HGPU_VM_CONTEXT_PAGE_TABLE_BASE_ADDR_HI32(0),
+              FAR_BASE >> 32);
+    gpu_write(g, HGPU_VM_CONTEXT_PAGE_TABLE_START_ADDR_LO32(0), first);
+    gpu_write(g, HGPU_VM_CONTEXT_PAGE_TABLE_END_ADDR_LO32(0), first + 511);
+    gpu_write(g, HGPU_VM_CONTEXT_CNTL(0),
+              HGPU_VM_CONTEXT1_CNTL__ENABLE_CONTEXT);
+    gpu_write(g, FAR_CTX + HGPU_SDMA_RB_BASE, FAR_RING_VA >> 8);
+    gpu_write(g, FAR_CTX + HGPU_SDMA_RB_BASE_HI, FAR_RING_VA >> 40);
+    gpu_write(g, FAR_CTX + HGPU_SDMA_RB_CNTL, HGPU_SDMA_RB_CNTL__RB_ENABLE |
+              FIELD_PREP(HGPU_SDMA_RB_CNTL__RB_SIZE, 10));
+}
+
+static void far_submit(FarRing *r, TestPkts *p)
+{
+    gpu_vram_write(r->gpu, FAR_RING + r->wptr, p->dw, p->n * 4);
+    r->wptr += p->n * 4;
+    p->n = 0;
+    gpu_write(r->gpu, FAR_CTX + HGPU_SDMA_RB_WPTR, r->wptr);
+    gpu_write(r->gpu, FAR_CTX + HGPU_SDMA_RB_WPTR_HI, 0);
+}
+
+static uint32_t far_status(FarRing *r, uint32_t bits)
+{
+    return gpu_read(r->gpu, FAR_CTX + HGPU_SDMA_CONTEXT_STATUS) & bits;
+}
+
+static void far_wait_idle(FarRing *r)
+{
+    GPU_WAIT(r->gpu, far_status(r, HGPU_SDMA_CONTEXT_STATUS__IDLE));
+}
+
+static uint32_t far_wait_exception(FarRing *r)
+{
+    const uint32_t bits = HGPU_SDMA_CONTEXT_STATUS__EXCEPTION;
+
+    GPU_WAIT(r->gpu, far_status(r, bits));
+    return FIELD_GET(HGPU_SDMA_CONTEXT_STATUS__EXCEPTION,
+                     far_status(r, bits));
+}
+
+static void unplugged_peer_is_a_bus_error(void)
+{
+    TestGpu leaves, stays;
+    QPCIDevice *port;
+    FarRing r;
+    TestPkts p = { };
+
+    open_hive(&leaves, &stays, &port);
+    far_open(&r, &stays);
+    pkt_fence(&p, FB_VA + VRAM_DATA, 0x1234);
+    far_submit(&r, &p);
+    far_wait_idle(&r);
+    g_assert_cmphex(qpci_io_readl(leaves.dev, leaves.vram, VRAM_DATA), ==,
+                    0x1234);
+    unplug(&leaves, port);
+    pkt_fence(&p, FB_VA + VRAM_DATA, 0x1234);
+    far_submit(&r, &p);
+    g_assert_cmpuint(far_wait_exception(&r), ==, HGPU_SDMA_EXCEPTION_BUS);
+    gpu_detach(&stays);
+    close_behind_port(&leaves, port);
+}
+
+/*
+ * One copy with two destinations: what powers the peer's slot off, and the
+ * peer's VRAM.
+ */
+static void peer_unplugged_within_a_packet(void)
+{
+    const uint16_t off = PCI_EXP_SLTCTL_PWR_OFF | PCI_EXP_SLTCTL_PWR_IND_OFF;
+    TestGpu leaves, stays;
+    QPCIDevice *port, *host;
+    uint64_t ecam, pte, src = FB_VA + FAR_BASE + VRAM_DATA;
+    FarRing r;
+    TestPkts p = { };
+
+    open_hive(&leaves, &stays, &port);
+    host = open_ecam(leaves.bus);
+    far_open(&r, &stays);
+    ecam = ECAM_BASE + (PORT_DEVFN << 12);
+    pte = ecam | PTE_RAM;
+    gpu_vram_write(&stays, FAR_GART, &pte, sizeof(pte));
+    gpu_vram_write(&stays, VRAM_DATA, &off, sizeof(off));
+    pkt_dw(&p, HGPU_SDMA_PKT_HEADER(HGPU_SDMA_OP_COPY, 0) |
+           HGPU_SDMA_PKT_COPY_LINEAR_HEADER__BROADCAST);
+    pkt_dw(&p, sizeof(off) - 1);
+    pkt_dw(&p, 0);
+    pkt_dw(&p, src);
+    pkt_dw(&p, src >> 32);
+    pkt_dw(&p, GART_VA + port_exp_cap(port) + PCI_EXP_SLTCTL);
+    pkt_dw(&p, GART_VA >> 32);
+    pkt_dw(&p, FB_VA + VRAM_DATA);
+    pkt_dw(&p, (FB_VA + VRAM_DATA) >> 32);
+    pkt_fence(&p, FB_VA + FAR_BASE + 2 * VRAM_DATA, 0x77);
+    pkt_fence(&p, FB_VA + VRAM_DATA, 0x88);
+    qtest_qmp_device_del_send(leaves.qts, "gpu0");
+    far_submit(&r, &p);
+    g_assert_cmpuint(far_wait_exception(&r), ==, HGPU_SDMA_EXCEPTION_BUS);
+    qtest_qmp_eventwait(leaves.qts, "DEVICE_DELETED");
+    g_assert_false(gpu_is_there(&leaves));
+    g_assert_cmphex(qpci_io_readl(stays.dev, stays.vram, 2 * VRAM_DATA), ==,
+                    0x77);
+    gpu_detach(&stays);
+    g_free(host);
+    close_behind_port(&leaves, port);
+}
+
 void hmm_gpu_add_hotplug_tests(void)
 {
+    qtest_add_func("hmm-gpu/hotplug/unplugged_peer_is_a_bus_error",
+                   unplugged_peer_is_a_bus_error);
+    qtest_add_func("hmm-gpu/hotplug/peer_unplugged_within_a_packet",
+                   peer_unplugged_within_a_packet);
     qtest_add_func("hmm-gpu/hotplug/endpoint_behind_root_port_works",
                    endpoint_behind_root_port_works);
     qtest_add_func("hmm-gpu/hotplug/unplug_while_busy", unplug_while_busy);

@@ -428,6 +428,7 @@ static void load_into_other_properties_refused(void)
         "hmm-gpu,addr=4.0,vram-size=64M,vram-bar-size=32M",
         "hmm-gpu,addr=4.0,vram-size=64M,sdma-engines=3",
         "hmm-gpu,addr=4.0,vram-size=64M,xnack=off",
+        "hmm-gpu,addr=4.0,vram-size=64M,hive=1",
     };
     TestGpu g;
     SavedState s;

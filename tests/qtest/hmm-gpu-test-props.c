@@ -29,6 +29,7 @@ static const PropCase refused[] = {
     { "sdma_engines_one", "sdma-engines=1", "give 2 to 8" },
     { "sdma_engines_nine", "sdma-engines=9", "give 2 to 8" },
     { "sdma_engines_negative", "sdma-engines=-2", "sdma-engines" },
+    { "hive_no_number", "hive=bees", "hive" },
     { "xnack_neither_on_nor_off", "xnack=maybe", "xnack" },
 };
 

@@ -24,6 +24,7 @@ int main(int argc, char **argv)
     hmm_gpu_add_migration_tests();
     hmm_gpu_add_iommu_tests();
     hmm_gpu_add_hotplug_tests();
+    hmm_gpu_add_hive_tests();
     hmm_gpu_add_log_tests();
 
     return g_test_run();

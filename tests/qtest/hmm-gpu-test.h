@@ -180,6 +180,11 @@ static inline uint64_t gpu_vram_va(uint64_t off)
 {
     return FB_VA + off;
 }
+/* VRAM address of a byte of node @node's VRAM; for VMID 0 at FB_VA + that */
+static inline uint64_t hive_addr(uint32_t node, uint64_t off)
+{
+    return ((uint64_t)node << HGPU_XGMI_SEGMENT_SHIFT) + off;
+}
 void gpu_flush_tlb(TestGpu *g, uint32_t vmid);
 
 void vm_init(TestVm *vm, TestGpu *g, uint32_t vmid, uint32_t pasid);
@@ -244,6 +249,7 @@ void hmm_gpu_add_property_tests(void);
 void hmm_gpu_add_migration_tests(void);
 void hmm_gpu_add_iommu_tests(void);
 void hmm_gpu_add_hotplug_tests(void);
+void hmm_gpu_add_hive_tests(void);
 void hmm_gpu_add_log_tests(void);
 
 #endif /* HMM_GPU_TEST_H */

@@ -85,6 +85,15 @@ static void host_vram_dirty(void *opaque, uint64_t off, uint64_t len)
     note(rig, RIG_WROTE_VRAM, off, len);
 }
 
+static HgpuGpu *host_peer(void *opaque, uint32_t node)
+{
+    Rig *rig = opaque;
+
+    g_assert_cmpuint(node, <, HGPU_XGMI_NODES);
+    g_assert_cmpuint(node, !=, rig->config.node);
+    return rig->peer[node] ? &rig->peer[node]->gpu : NULL;
+}
+
 static void host_raise_irq(void *opaque, uint32_t vector)
 {
     Rig *rig = opaque;
@@ -140,6 +149,7 @@ static const HgpuHostOps host_ops = {
     .dma_map = host_dma_map,
     .dma_unmap = host_dma_unmap,
     .vram_dirty = host_vram_dirty,
+    .peer = host_peer,
     .raise_irq = host_raise_irq,
     .clock_ns = host_clock_ns,
     .timer_arm = host_timer_arm,
@@ -435,7 +445,8 @@ void rig_setup_gart(Rig *rig)
                        RIG_PTE_SYS | i << HGPU_PAGE_SHIFT);
     }
     set_page_reg(rig, HGPU_VM_CONTEXT_PAGE_TABLE_BASE_ADDR_LO32(0),
-                 RIG_GART_TABLE | HGPU_PTE_VALID);
+                 (hgpu_vram_base(&rig->gpu) + RIG_GART_TABLE) |
+                 HGPU_PTE_VALID);
     set_page_reg(rig, HGPU_VM_CONTEXT_PAGE_TABLE_START_ADDR_LO32(0), first);
     set_page_reg(rig, HGPU_VM_CONTEXT_PAGE_TABLE_END_ADDR_LO32(0),
                  first + pages - 1);
@@ -465,7 +476,8 @@ void rig_vm(Rig *rig, uint32_t vmid, bool retry)
         rig->root[vmid] = new_table(rig);
     }
     set_page_reg(rig, HGPU_VM_CONTEXT_PAGE_TABLE_BASE_ADDR_LO32(vmid),
-                 rig->root[vmid] | HGPU_PTE_VALID);
+                 (hgpu_vram_base(&rig->gpu) + rig->root[vmid]) |
+                 HGPU_PTE_VALID);
     set_page_reg(rig, HGPU_VM_CONTEXT_PAGE_TABLE_START_ADDR_LO32(vmid), 0);
     set_page_reg(rig, HGPU_VM_CONTEXT_PAGE_TABLE_END_ADDR_LO32(vmid),
                  (UINT64_C(1) << 36) - 1);
@@ -475,6 +487,7 @@ void rig_vm(Rig *rig, uint32_t vmid, bool retry)
 
 uint64_t rig_entry(Rig *rig, uint32_t vmid, uint64_t va, int level)
 {
+    uint64_t base = hgpu_vram_base(&rig->gpu);
     uint64_t table = rig->root[vmid];
 
     for (int at = HGPU_VM_PDB2;; at--) {
@@ -486,10 +499,10 @@ uint64_t rig_entry(Rig *rig, uint32_t vmid, uint64_t va, int level)
             return slot;
         }
         if (!(pde & HGPU_PTE_VALID)) {
-            pde = new_table(rig) | HGPU_PTE_VALID;
+            pde = (base + new_table(rig)) | HGPU_PTE_VALID;
             rig_vram_set64(rig, slot, pde);
         }
-        table = pde & HGPU_PDE_ADDR;
+        table = (pde & HGPU_PDE_ADDR) - base;
     }
 }
 

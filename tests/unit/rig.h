@@ -17,6 +17,7 @@
 
 #include "gpu.h"
 #include "gart.h"
+#include "vram.h"
 #include "memory.h"
 
 #define MiB                 (UINT64_C(1) << 20)
@@ -68,6 +69,7 @@ typedef struct RigWrite {
 typedef struct Rig {
     HgpuGpu gpu;
     HgpuConfig config;
+    struct Rig *peer[HGPU_XGMI_NODES];
     uint8_t *ram;
     uint8_t *vram;
 
