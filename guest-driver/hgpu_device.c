@@ -53,6 +53,7 @@ static void hgpu_device_halt(struct hgpu_device *hdev)
 {
 	u32 e;
 
+	hgpu_hive_unlink(hdev);
 	hgpu_wreg(hdev, HGPU_IH_RB_CNTL, 0);
 	for (e = 0; e < hdev->num_sdma; e++)
 		hgpu_wreg(hdev, HGPU_SDMA_BASE(e) + HGPU_SDMA_F32_CNTL,
@@ -130,7 +131,7 @@ static int hgpu_device_init_pci(struct hgpu_device *hdev)
 	if (err)
 		goto err_regions;
 	dma_set_max_seg_size(&pdev->dev, SZ_2M);
-	err = hgpu_device_identify(hdev);
+	err = hgpu_device_identify(hdev) ?: hgpu_hive_init(hdev);
 	if (err)
 		goto err_regions;
 	/* A kernel before this one may have left engines running. */
@@ -264,6 +265,7 @@ int hgpu_device_init(struct hgpu_device *hdev)
 	err = hgpu_pagemap_init(hdev);
 	if (err)
 		goto err_hqd;
+	hgpu_hive_link(hdev);
 	err = drm_dev_register(&hdev->drm, 0);
 	if (err)
 		goto err_pagemap;
@@ -295,6 +297,24 @@ err_index:
 	return err;
 }
 
+/*
+ * Processes on peers look at struct pages of this GPU that they have just found
+ * in their page tables. There are none in there any more, so it is about those
+ * who have looked before.
+ */
+static void hgpu_device_wait_for_peers(struct hgpu_device *hdev)
+{
+	struct hgpu_process *process;
+	unsigned long pasid = 0;
+
+	if (!hdev->hive.id)
+		return;
+	while ((process = hgpu_process_next(&pasid))) {
+		hgpu_svms_sync(&process->svms);
+		hgpu_process_put(process);
+	}
+}
+
 void hgpu_device_fini(struct hgpu_device *hdev)
 {
 	set_bit(HGPU_STATE_REMOVING, &hdev->state);
@@ -307,6 +327,7 @@ void hgpu_device_fini(struct hgpu_device *hdev)
 	/* Entries of queues that have just stopped; nothing takes new ones. */
 	hgpu_ih_drain(hdev);
 	hgpu_svm_evict_all(hdev);
+	hgpu_device_wait_for_peers(hdev);
 	hgpu_kfd_remove_device(hdev);
 	hgpu_smi_fini(hdev);
 	hgpu_pagemap_fini(hdev);
@@ -382,6 +403,7 @@ void hgpu_device_reset_done(struct hgpu_device *hdev)
 			err);
 	/* Page tables and VMIDs also then: queues and CPU faults go on. */
 	if (!test_bit(HGPU_STATE_GONE, &hdev->state)) {
+		hgpu_hive_link(hdev);
 		hgpu_device_restore_tables(hdev);
 		hgpu_vmid_hw_init(hdev);
 	}

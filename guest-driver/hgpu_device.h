@@ -15,6 +15,7 @@
 #include <linux/rwsem.h>
 
 #include "hgpu_gart.h"
+#include "hgpu_hive.h"
 #include "hgpu_ih_ring.h"
 #include "hgpu_memlimit.h"
 #include "hgpu_pagemap.h"
@@ -57,6 +58,7 @@ struct dentry;
  * @index: 0.., names the debugfs directory
  * @stats: counters
  * @smi: who wants to hear what happens
+ * @hive: who reaches its VRAM
  * @vram: VRAM and buffers
  * @memlimit: what buffers of processes have of it
  * @gart: the aperture of VMID 0
@@ -86,6 +88,7 @@ struct hgpu_device {
 
 	struct hgpu_stats stats;
 	struct hgpu_smi smi;
+	struct hgpu_hive hive;
 	struct hgpu_vram vram;
 	struct hgpu_memlimit_vram memlimit;
 	struct hgpu_gart gart;

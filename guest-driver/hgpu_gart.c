@@ -170,7 +170,8 @@ void hgpu_gtt_free(struct hgpu_device *hdev, struct hgpu_gtt_mem *mem)
 static void hgpu_gart_hw_init_locked(struct hgpu_device *hdev)
 {
 	struct hgpu_gart *gart = &hdev->gart;
-	u64 table = hgpu_bo_vram_offset(gart->bo) | HGPU_PTE_VALID;
+	u64 table = hgpu_vram_addr(hdev, hgpu_bo_vram_offset(gart->bo)) |
+		    HGPU_PTE_VALID;
 	u64 first = gart->base >> HGPU_PAGE_SHIFT;
 	u64 last = first + gart->npages - 1;
 

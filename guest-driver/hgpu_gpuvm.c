@@ -77,7 +77,7 @@ int hgpu_vm_get_vmid(struct hgpu_vm *vm)
 	 * translations, and no queue runs yet that could make new ones.
 	 */
 	spin_lock(&vm->tlb_lock);
-	hgpu_vmid_bind(vm->hdev, vmid, vm->pasid, vm->root->offset);
+	hgpu_vmid_bind(vm->hdev, vmid, vm->pasid, vm->root->addr);
 	ret = hgpu_vmid_flush(vm->hdev, vmid);
 	if (!ret)
 		vm->vmid = vmid;
@@ -216,7 +216,7 @@ static void hgpu_pdb0_clear_leaf(struct hgpu_pt *pdb0, u32 i)
 	struct hgpu_pt *ptb = pdb0->child[i];
 
 	pdb0->shadow[i] = 0;
-	hgpu_pt_store(pdb0, i, ptb ? hgpu_pde_table(ptb->offset) : 0);
+	hgpu_pt_store(pdb0, i, ptb ? hgpu_pde_table(ptb->addr) : 0);
 }
 
 /* ---- the interface ---- */
@@ -428,12 +428,14 @@ static void hgpu_pte_next_gtt(struct hgpu_pte_source *source, u32 n, u64 *ptes)
 
 static void hgpu_pte_next_vram(struct hgpu_pte_source *source, u32 n, u64 *ptes)
 {
+	struct hgpu_device *hdev = to_hgpu(source->bo->tbo.base.dev);
 	u64 offset = 0, run = 0;
 	u32 i;
 
 	for (i = 0; i < n; i++) {
 		if (!run)
-			offset = hgpu_bo_vram_page(source->bo, source->index, &run);
+			offset = hgpu_vram_addr(hdev, hgpu_bo_vram_page(source->bo, source->index,
+									&run));
 		ptes[i] = hgpu_pte_vram(offset, source->flags);
 		offset += HGPU_PAGE_SIZE;
 		source->index++;

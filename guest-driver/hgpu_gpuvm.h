@@ -253,11 +253,11 @@ int hgpu_vm_unmap(struct hgpu_vm *vm, u64 va, u64 size);
 
 /**
  * hgpu_pte_vram() - entry of a page in VRAM
- * @offset: VRAM offset, bytes, page aligned
+ * @addr: VRAM address (hgpu_vram_addr()), page aligned
  * @flags: permission bits
  * Return: the valid entry, FRAG 0.
  */
-u64 hgpu_pte_vram(u64 offset, u64 flags);
+u64 hgpu_pte_vram(u64 addr, u64 flags);
 
 /**
  * hgpu_pte_system() - entry of a page in system memory
@@ -276,10 +276,10 @@ u64 hgpu_pde_huge(u64 pte);
 
 /**
  * hgpu_pde_table() - directory entry that points at a table in VRAM
- * @offset: VRAM offset of the table, bytes, 4 KiB aligned
+ * @addr: VRAM address of the table, 4 KiB aligned, in the GPU's own VRAM
  * Return: the valid entry.
  */
-u64 hgpu_pde_table(u64 offset);
+u64 hgpu_pde_table(u64 addr);
 
 /**
  * hgpu_pte_fragment() - how large a fragment may start at a page
@@ -302,7 +302,7 @@ static inline bool hgpu_pte_is_vram(u64 pte)
 }
 
 /**
- * hgpu_pte_addr() - VRAM offset or bus address of an entry
+ * hgpu_pte_addr() - VRAM address or bus address of an entry
  * @pte: entry
  */
 static inline u64 hgpu_pte_addr(u64 pte)

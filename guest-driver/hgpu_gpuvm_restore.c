@@ -13,7 +13,7 @@ static u64 hgpu_pt_entry(const struct hgpu_pt *pt, unsigned int level, u32 i)
 	if (level <= HGPU_VM_PDB0 && pt->shadow[i])
 		return pt->shadow[i];
 	if (level > HGPU_VM_PTB && pt->child[i])
-		return hgpu_pde_table(pt->child[i]->offset);
+		return hgpu_pde_table(pt->child[i]->addr);
 	return 0;
 }
 

@@ -115,7 +115,7 @@ struct hgpu_pt *hgpu_pt_alloc_locked(struct hgpu_vm *vm, unsigned int level)
 		return ERR_CAST(block);
 	}
 	pt->io = block->map.vaddr_iomem + block->used;
-	pt->offset = hgpu_bo_vram_offset(block->bo) + block->used;
+	pt->addr = hgpu_vram_addr(vm->hdev, hgpu_bo_vram_offset(block->bo)) + block->used;
 	block->used += HGPU_VM_TABLE_SIZE;
 	memset_io(pt->io, 0, HGPU_VM_TABLE_SIZE);
 	return pt;
@@ -175,7 +175,7 @@ static struct hgpu_pt *hgpu_pt_descend_locked(struct hgpu_vm *vm, struct hgpu_pt
 	spin_lock(&vm->lock);
 	wmb();	/* the device must not see the pointer before the zeroes */
 	if (level > HGPU_VM_PTB || !parent->shadow[index])
-		hgpu_pt_store(parent, index, hgpu_pde_table(pt->offset));
+		hgpu_pt_store(parent, index, hgpu_pde_table(pt->addr));
 	parent->child[index] = pt;
 	spin_unlock(&vm->lock);
 	return pt;

@@ -15,7 +15,7 @@
 /**
  * struct hgpu_pt - one table; protected by &hgpu_vm.lock
  * @io: its 512 entries in VRAM
- * @offset: where that is, VRAM offset
+ * @addr: where that is, VRAM address
  * @nused: entries of a PTB that are not 0: valid ones, and invalid ones that carry
  *	no-retry flags
  * @child: directories: the tables below, NULL where there is none
@@ -26,7 +26,7 @@
  */
 struct hgpu_pt {
 	u64 __iomem *io;
-	u64 offset;
+	u64 addr;
 	u32 nused;
 	struct hgpu_pt **child;
 	u64 *shadow;

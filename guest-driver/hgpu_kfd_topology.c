@@ -2,10 +2,11 @@
 /*
  * KFD's topology in sysfs: /sys/devices/virtual/kfd/kfd/topology.
  *
- * Nothing in a node changes while its GPU is there, so its files are texts that
- * are written when the node is made. When a GPU comes or goes only nodes from
- * its own on are made anew: user space that looks at the others meanwhile finds
- * them. A reader that sees generation_id change starts over.
+ * Nothing in a node changes while its GPU is there, but for its links to later
+ * ones. So its files are texts that are written when the node is made. When a
+ * GPU comes or goes only nodes from its own on are made anew, with all links to
+ * and from them: user space that looks at the others meanwhile finds them. A
+ * reader that sees generation_id change starts over.
  *
  * Node 0 is the CPU with all system memory, GPUs follow.
  */
@@ -37,8 +38,11 @@
 #define HSA_MEM_HEAP_TYPE_FB_PUBLIC	1
 #define HSA_MEM_HEAP_TYPE_FB_PRIVATE	2
 #define HSA_IOLINKTYPE_PCIEXPRESS	2
+#define HSA_IOLINKTYPE_XGMI		11
 #define HSA_IOLINK_ENABLED		BIT(0)
+#define HSA_IOLINK_NON_COHERENT		BIT(1)
 #define HSA_IOLINK_WEIGHT_PCIE		20
+#define HSA_IOLINK_WEIGHT_XGMI		15	/* a hop */
 #define HSA_CACHE_TYPE_DATA		BIT(0)
 #define HSA_CACHE_TYPE_CPU		BIT(2)
 
@@ -61,11 +65,12 @@ struct hgpu_topo_dir {
 struct hgpu_topo_node {
 	struct hgpu_device *hdev;	/* NULL: the CPU, or not there */
 	struct list_head dirs;
+	struct hgpu_topo_dir *node;
+	struct hgpu_topo_dir *links;
 };
 
 /* Protected by the callers' lock; the generation is read without. */
 static struct hgpu_topo_dir *hgpu_topo_root, *hgpu_topo_nodes;
-static struct hgpu_topo_dir *hgpu_topo_cpu, *hgpu_topo_cpu_links;
 static struct hgpu_topo_node hgpu_topo_node[1 + HGPU_MAX_GPUS];
 static unsigned int hgpu_topo_num_nodes;
 static unsigned int hgpu_topo_generation;
@@ -189,10 +194,30 @@ static int hgpu_topo_mem_bank(struct list_head *dirs, struct kobject *node, u32 
 			      heap_type, size, 0, HGPU_MEM_WIDTH_BITS, HGPU_MEM_CLOCK_MHZ);
 }
 
-static int hgpu_topo_io_link(struct list_head *dirs, struct kobject *links, unsigned int n,
-			     unsigned int from, unsigned int to)
+/* GPUs that this one reaches, of the nodes below @below. */
+static unsigned int hgpu_topo_peers(unsigned int n, unsigned int below)
 {
-	struct hgpu_topo_dir *link = hgpu_topo_mkdir(dirs, links, "%u", n);
+	unsigned int i, peers = 0;
+
+	for (i = 1; i < below; i++)
+		peers += i != n && hgpu_hive_same(hgpu_topo_node[i].hdev, hgpu_topo_node[n].hdev);
+	return peers;
+}
+
+/* A GPU's first link is to the CPU, the others are to its peers. */
+static unsigned int hgpu_topo_link_number(unsigned int from, unsigned int to)
+{
+	if (!from)
+		return to - 1;
+	return to ? 1 + hgpu_topo_peers(from, to) : 0;
+}
+
+/* Flags as KFD has them for a gfx906. */
+static int hgpu_topo_io_link(struct list_head *dirs, unsigned int from, unsigned int to)
+{
+	struct hgpu_topo_dir *link = hgpu_topo_mkdir(dirs, &hgpu_topo_node[from].links->kobj, "%u",
+						     hgpu_topo_link_number(from, to));
+	bool xgmi = from && to;
 
 	return hgpu_topo_file(link, "properties",
 			      "type %u\n"
@@ -208,8 +233,22 @@ static int hgpu_topo_io_link(struct list_head *dirs, struct kobject *links, unsi
 			      "recommended_transfer_size 0\n"
 			      "recommended_sdma_engine_id_mask 0\n"
 			      "flags %lu\n",
-			      HSA_IOLINKTYPE_PCIEXPRESS, from, to,
-			      HSA_IOLINK_WEIGHT_PCIE, HSA_IOLINK_ENABLED);
+			      xgmi ? HSA_IOLINKTYPE_XGMI : HSA_IOLINKTYPE_PCIEXPRESS, from, to,
+			      xgmi ? HSA_IOLINK_WEIGHT_XGMI : HSA_IOLINK_WEIGHT_PCIE,
+			      HSA_IOLINK_ENABLED | (xgmi ? HSA_IOLINK_NON_COHERENT : 0));
+}
+
+/* Both ways between a node and the CPU, and its peers among the nodes before it. */
+static int hgpu_topo_io_links(struct list_head *dirs, unsigned int n)
+{
+	unsigned int i;
+	int ret;
+
+	ret = hgpu_topo_io_link(dirs, n, 0) ?: hgpu_topo_io_link(dirs, 0, n);
+	for (i = 1; i < n && !ret; i++)
+		if (hgpu_hive_same(hgpu_topo_node[i].hdev, hgpu_topo_node[n].hdev))
+			ret = hgpu_topo_io_link(dirs, n, i) ?: hgpu_topo_io_link(dirs, i, n);
+	return ret;
 }
 
 /*
@@ -272,16 +311,16 @@ static char *hgpu_topo_cpu_properties(unsigned int num_gpus)
 			      num_online_cpus(), num_gpus, HGPU_ENGINE_CLOCK_MHZ);
 }
 
-static int hgpu_topo_gpu_properties(struct hgpu_topo_dir *node, struct hgpu_device *hdev)
+static char *hgpu_topo_gpu_properties(struct hgpu_device *hdev, unsigned int num_links)
 {
 	struct hgpu_hqd_table *hqds = &hdev->hqds;
 
-	return hgpu_topo_file(node, "properties",
+	return kasprintf(GFP_KERNEL,
 			      "cpu_cores_count 0\n"
 			      "simd_count 4\n"
 			      "mem_banks_count 1\n"
 			      "caches_count 0\n"
-			      "io_links_count 1\n"
+			      "io_links_count %u\n"
 			      "p2p_links_count 0\n"
 			      "cpu_core_id_base 0\n"
 			      "simd_id_base %u\n"
@@ -301,7 +340,7 @@ static int hgpu_topo_gpu_properties(struct hgpu_topo_dir *node, struct hgpu_devi
 			      "location_id %u\n"
 			      "domain %u\n"
 			      "drm_render_minor %d\n"
-			      "hive_id 0\n"
+			      "hive_id %u\n"
 			      "num_sdma_engines %u\n"
 			      "num_sdma_xgmi_engines 0\n"
 			      "num_sdma_queues_per_engine %u\n"
@@ -315,10 +354,10 @@ static int hgpu_topo_gpu_properties(struct hgpu_topo_dir *node, struct hgpu_devi
 			      "unique_id %u\n"
 			      "num_xcc 1\n"
 			      "max_engine_clk_ccompute %u\n",
-			      0x80000000u + 4 * (hdev->topology_node - 1),
+			      num_links, 0x80000000u + 4 * (hdev->topology_node - 1),
 			      HGPU_GFX_TARGET_VERSION, hdev->pdev->vendor, hdev->pdev->device,
 			      pci_dev_id(hdev->pdev), pci_domain_nr(hdev->pdev->bus),
-			      hdev->drm.render->index,
+			      hdev->drm.render->index, hdev->hive.id,
 			      hqds->num_engines, hqds->num_slots / hqds->num_engines,
 			      HGPU_ENGINE_CLOCK_MHZ, HGPU_MEC_FW_VERSION,
 			      HSA_CAP_SVMAPI_SUPPORTED | HSA_CAP_DOORBELL_TYPE_2_0,
@@ -327,42 +366,66 @@ static int hgpu_topo_gpu_properties(struct hgpu_topo_dir *node, struct hgpu_devi
 
 /* ---- nodes ---- */
 
-static int hgpu_topo_make_cpu(void)
+/* What node @n says of itself, if the nodes below @num are there. */
+static char *hgpu_topo_properties(unsigned int n, unsigned int num)
 {
-	struct list_head *dirs = &hgpu_topo_node[0].dirs;
-	struct hgpu_topo_dir *node = hgpu_topo_mkdir(dirs, &hgpu_topo_nodes->kobj, "0");
-	char *properties = hgpu_topo_cpu_properties(0);
+	if (!n)
+		return hgpu_topo_cpu_properties(num - 1);
+	return hgpu_topo_gpu_properties(hgpu_topo_node[n].hdev, 1 + hgpu_topo_peers(n, num));
+}
+
+/* Its directory, and the one for links to come. */
+static int hgpu_topo_make_node(unsigned int n, u32 gpu_id, const char *name)
+{
+	struct list_head *dirs = &hgpu_topo_node[n].dirs;
+	struct hgpu_topo_dir *node = hgpu_topo_mkdir(dirs, &hgpu_topo_nodes->kobj, "%u", n);
+	char *properties = hgpu_topo_properties(n, n + 1);
 	int ret;
 
 	if (!node || !properties) {
 		kfree(properties);
 		return -ENOMEM;
 	}
+	hgpu_topo_node[n].node = node;
 	/* The first file: hgpu_topo_count_links() relies on it. */
 	ret = hgpu_topo_add(node, "properties", properties) ?:
-	      hgpu_topo_file(node, "gpu_id", "0\n") ?:
-	      hgpu_topo_file(node, "name", "\n") ?:
-	      hgpu_topo_mem_bank(dirs, &node->kobj, HSA_MEM_HEAP_TYPE_SYSTEM,
-				 (u64)totalram_pages() << PAGE_SHIFT) ?:
-	      hgpu_topo_cpu_cache(dirs, &node->kobj);
+	      hgpu_topo_file(node, "gpu_id", "%u\n", gpu_id) ?:
+	      hgpu_topo_file(node, "name", "%s\n", name);
 	if (ret)
 		return ret;
-	hgpu_topo_cpu = node;
-	hgpu_topo_cpu_links = hgpu_topo_mkdir(dirs, &node->kobj, "io_links");
-	return hgpu_topo_cpu_links ? 0 : -ENOMEM;
+	hgpu_topo_node[n].links = hgpu_topo_mkdir(dirs, &node->kobj, "io_links");
+	return hgpu_topo_node[n].links ? 0 : -ENOMEM;
 }
 
-/* The CPU's properties name the number of its links: one to each GPU. */
-static int hgpu_topo_count_links(unsigned int num_gpus)
+static int hgpu_topo_make_cpu(void)
 {
-	char *text = hgpu_topo_cpu_properties(num_gpus);
+	struct list_head *dirs = &hgpu_topo_node[0].dirs;
+	int ret = hgpu_topo_make_node(0, 0, "");
+	struct kobject *node;
 
-	if (!text)
-		return -ENOMEM;
-	mutex_lock(&hgpu_topo_text_lock);
-	swap(hgpu_topo_cpu->files[0].text, text);
-	mutex_unlock(&hgpu_topo_text_lock);
-	kfree(text);
+	if (ret)
+		return ret;
+	node = &hgpu_topo_node[0].node->kobj;
+	return hgpu_topo_mem_bank(dirs, node, HSA_MEM_HEAP_TYPE_SYSTEM,
+				  (u64)totalram_pages() << PAGE_SHIFT) ?:
+	       hgpu_topo_cpu_cache(dirs, node);
+}
+
+/* The properties of every node name the number of its links. */
+static int hgpu_topo_count_links(void)
+{
+	unsigned int n;
+	char *text;
+
+	for (n = 0; n < hgpu_topo_num_nodes; n++) {
+		text = hgpu_topo_properties(n, hgpu_topo_num_nodes);
+		if (!text)
+			return -ENOMEM;
+		mutex_lock(&hgpu_topo_text_lock);
+		swap(hgpu_topo_node[n].node->files[0].text, text);
+		mutex_unlock(&hgpu_topo_text_lock);
+		kfree(text);
+	}
 	return 0;
 }
 
@@ -370,25 +433,16 @@ static int hgpu_topo_make_gpu(unsigned int n, struct hgpu_device *hdev)
 {
 	bool large_bar = hdev->vram.visible == hdev->vram.size;
 	struct list_head *dirs = &hgpu_topo_node[n].dirs;
-	struct hgpu_topo_dir *node, *links;
-	int ret;
+	int ret = hgpu_topo_make_node(n, hdev->gpu_id, HGPU_GFX_NAME);
 
-	node = hgpu_topo_mkdir(dirs, &hgpu_topo_nodes->kobj, "%u", n);
-	ret = hgpu_topo_file(node, "gpu_id", "%u\n", hdev->gpu_id) ?:
-	      hgpu_topo_file(node, "name", HGPU_GFX_NAME "\n") ?:
-	      hgpu_topo_gpu_properties(node, hdev) ?:
-	      hgpu_topo_mem_bank(dirs, &node->kobj,
-				 large_bar ? HSA_MEM_HEAP_TYPE_FB_PUBLIC :
-					     HSA_MEM_HEAP_TYPE_FB_PRIVATE,
-				 hgpu_vram_size(hdev));
 	if (ret)
 		return ret;
-	links = hgpu_topo_mkdir(dirs, &node->kobj, "io_links");
-	if (!links)
-		return -ENOMEM;
-	/* The CPU's link to the GPU comes and goes with the GPU's node. */
-	return hgpu_topo_io_link(dirs, &links->kobj, 0, n, 0) ?:
-	       hgpu_topo_io_link(dirs, &hgpu_topo_cpu_links->kobj, n - 1, 0, n);
+	/* Others' links to the GPU come and go with the GPU's node. */
+	return hgpu_topo_mem_bank(dirs, &hgpu_topo_node[n].node->kobj,
+				  large_bar ? HSA_MEM_HEAP_TYPE_FB_PUBLIC :
+					      HSA_MEM_HEAP_TYPE_FB_PRIVATE,
+				  hgpu_vram_size(hdev)) ?:
+	       hgpu_topo_io_links(dirs, n);
 }
 
 /* Take nodes away from the last one down, until @keep are left. */
@@ -421,7 +475,7 @@ int hgpu_kfd_topology_update(struct hgpu_device **gpus, unsigned int num_gpus)
 	}
 	if (ret)	/* nodes below the one that failed are whole */
 		hgpu_topo_shrink(hgpu_topo_num_nodes - 1);
-	ret = hgpu_topo_count_links(hgpu_topo_num_nodes - 1) ?: ret;
+	ret = hgpu_topo_count_links() ?: ret;
 	WRITE_ONCE(hgpu_topo_generation, hgpu_topo_generation + 1);
 	return ret;
 }

@@ -389,7 +389,7 @@ static int pagemap_map_reserved(struct hgpu_device *hdev)
 	pm->pgmap.range.end = res->start + size - 1;
 	pm->pgmap.nr_range = 1;
 	pm->pgmap.ops = &pagemap_ops;
-	pm->pgmap.owner = hdev;
+	pm->pgmap.owner = hgpu_hive_owner(hdev);
 	ret = memremap_pages(&pm->pgmap, dev_to_node(dev));
 	if (IS_ERR(ret)) {
 		drm_err(&hdev->drm,

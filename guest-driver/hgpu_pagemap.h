@@ -78,7 +78,7 @@ struct hgpu_svm_chunk {
 
 /**
  * struct hgpu_pagemap - device-private memory of one GPU
- * @pgmap: the core's part; its owner is the GPU
+ * @pgmap: the core's part; its owner is the GPU, or its hive
  * @region: the physical addresses that it took
  * @base_pfn: pfn of VRAM's first page
  * @npages: pages of VRAM

@@ -11,9 +11,9 @@
 #define HGPU_PTE_PERMISSIONS \
 	(HGPU_PTE_READABLE | HGPU_PTE_WRITEABLE | HGPU_PTE_EXECUTABLE)
 
-u64 hgpu_pte_vram(u64 offset, u64 flags)
+u64 hgpu_pte_vram(u64 addr, u64 flags)
 {
-	return (offset & HGPU_PTE_ADDR) | (flags & HGPU_PTE_PERMISSIONS) |
+	return (addr & HGPU_PTE_ADDR) | (flags & HGPU_PTE_PERMISSIONS) |
 	       HGPU_PTE_VALID;
 }
 EXPORT_SYMBOL_IF_KUNIT(hgpu_pte_vram);
@@ -31,9 +31,9 @@ u64 hgpu_pde_huge(u64 pte)
 }
 EXPORT_SYMBOL_IF_KUNIT(hgpu_pde_huge);
 
-u64 hgpu_pde_table(u64 offset)
+u64 hgpu_pde_table(u64 addr)
 {
-	return (offset & HGPU_PDE_ADDR) | HGPU_PTE_VALID;
+	return (addr & HGPU_PDE_ADDR) | HGPU_PTE_VALID;
 }
 EXPORT_SYMBOL_IF_KUNIT(hgpu_pde_table);
 

@@ -24,6 +24,7 @@
 	COUNTER(cpu_faults_failed)	/* ... that ended in SIGBUS */	\
 	/* migration */							\
 	COUNTER(pages_to_vram)						\
+	COUNTER(pages_from_peers)	/* of these, by direct copy */	\
 	COUNTER(pages_to_ram)						\
 	COUNTER(pages_not_migrated)	/* collected, then left where they were */ \
 	COUNTER(holes_filled)		/* pages that were made by a fill */ \

@@ -146,6 +146,23 @@ void hgpu_svms_set_vm(struct hgpu_svms *svms, unsigned int gpu,
 	mutex_unlock(&svms->lock);
 }
 
+/*
+ * What peers have mapped of its VRAM goes too, with all else of them: their
+ * faults map it again. What is lost with the GPU would stay mapped else, and
+ * whoever gets its node next would be reached.
+ */
+static void zap_with_peers_locked(struct hgpu_svms *svms, unsigned int gpu,
+				  u64 first, u64 last)
+{
+	struct hgpu_device *hdev = svms->gpus[gpu].hdev;
+	unsigned int i;
+
+	for (i = 0; i < HGPU_SVM_MAX_GPUS; i++)
+		if (i == gpu || (hdev && svms->gpus[i].hdev &&
+				 hgpu_hive_same(hdev, svms->gpus[i].hdev)))
+			hgpu_svm_zap_gpu_locked(svms, i, first, last);
+}
+
 void hgpu_svms_remove_gpu(struct hgpu_svms *svms, unsigned int gpu)
 {
 	struct hgpu_svm_range *range;
@@ -156,13 +173,19 @@ void hgpu_svms_remove_gpu(struct hgpu_svms *svms, unsigned int gpu)
 	mutex_lock(&svms->notifier_lock);
 	for (range = hgpu_svm_range_first(svms, 0, ULONG_MAX); range;
 	     range = hgpu_svm_range_next(range, 0, ULONG_MAX)) {
-		hgpu_svm_zap_gpu_locked(svms, gpu, range->it.start,
-					range->it.last);
+		zap_with_peers_locked(svms, gpu, range->it.start,
+				      range->it.last);
 		range->attrs.access &= ~BIT(gpu);
 		range->attrs.in_place &= ~BIT(gpu);
 	}
 	svms->gpus[gpu] = (struct hgpu_svm_gpu) { };
 	mutex_unlock(&svms->notifier_lock);
+	mutex_unlock(&svms->lock);
+}
+
+void hgpu_svms_sync(struct hgpu_svms *svms)
+{
+	mutex_lock(&svms->lock);
 	mutex_unlock(&svms->lock);
 }
 

@@ -202,12 +202,21 @@ void hgpu_svms_set_vm(struct hgpu_svms *svms, unsigned int gpu,
  * Call it after the GPU's queues of this process have stopped and before its
  * page tables go. On return no PTE of shared memory is valid, no system page
  * is DMA-mapped, and neither notifier nor fault will touch GPU or page tables
- * again. Pages in VRAM stay there; CPU faults bring them home.
+ * again; nor has a GPU of its hive a PTE of its VRAM. Pages in VRAM stay there;
+ * CPU faults bring them home.
  *
  * Context: process context, may sleep; takes &hgpu_svms.lock, so no mmap_lock
  * of this process and no notifier.
  */
 void hgpu_svms_remove_gpu(struct hgpu_svms *svms, unsigned int gpu);
+
+/**
+ * hgpu_svms_sync() - wait for who is filling page tables now
+ * @svms: the process's
+ *
+ * Context: process context, takes &hgpu_svms.lock.
+ */
+void hgpu_svms_sync(struct hgpu_svms *svms);
 
 /**
  * hgpu_svms_release() - the address space is going away

@@ -280,6 +280,19 @@ static int prefetch_vma(struct hgpu_svms *svms, struct hgpu_svm_range *range,
 	return 0;
 }
 
+/* Bits of the GPUs that do not reach one's VRAM. */
+static u8 strangers(struct hgpu_svms *svms, unsigned int gpu)
+{
+	unsigned int i;
+	u8 gpus = 0;
+
+	for (i = 0; i < HGPU_SVM_MAX_GPUS; i++)
+		if (svms->gpus[i].hdev &&
+		    !hgpu_hive_same(svms->gpus[i].hdev, svms->gpus[gpu].hdev))
+			gpus |= BIT(i);
+	return gpus;
+}
+
 /* Carry out what new attributes ask for, on one range. */
 static int settle_range(struct hgpu_svms *svms, struct hgpu_svm_range *range,
 			u64 first, u64 last, const struct attr_set *set)
@@ -293,7 +306,7 @@ static int settle_range(struct hgpu_svms *svms, struct hgpu_svm_range *range,
 		if (gpu < 0)
 			return -EINVAL;
 		/* Memory that other GPUs use in place stays reachable. */
-		if (range->attrs.in_place & ~BIT(gpu))
+		if (range->attrs.in_place & strangers(svms, gpu))
 			gpu = -1;
 	}
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Moving the bytes of one granule: system pages, their DMA mapping, and the
- * one SDMA job that points the transfer window at them and copies. Where that
- * cannot be, the CPU fetches pages home through BAR 0.
+ * one SDMA job that points the transfer window at them and copies. Pages of a
+ * GPU of the same hive need no window. Where that cannot be, the CPU fetches
+ * pages home through BAR 0.
  */
 #include <drm/drm_print.h>
 #include <linux/dma-mapping.h>
@@ -268,11 +269,27 @@ static const unsigned long *device_pfns(const struct hgpu_migration *m)
 	return to_vram(m) ? m->dst : m->src;
 }
 
+/* Where VMID 0 finds what a peer has of entry @i, or 0. */
+static u64 peer_addr(const struct hgpu_migration *m, u32 i)
+{
+	struct hgpu_svm_chunk *chunk;
+	struct page *page;
+
+	if (!to_vram(m) || !m->hdev->hive.id)
+		return 0;
+	page = migrate_pfn_to_page(m->src[i]);
+	if (!page || !is_device_private_page(page))
+		return 0;
+	chunk = page->zone_device_data;
+	return hgpu_vram_mc_addr(chunk->hdev,
+				 hgpu_page_vram_offset(chunk->hdev, page));
+}
+
 /* Does entry @i take part, and has a system page? If not it may be a hole. */
 static bool has_system_page(const struct hgpu_migration *m,
 			    const unsigned long *sys, u32 i)
 {
-	return m->dst[i] && (sys[i] & MIGRATE_PFN_VALID);
+	return m->dst[i] && (sys[i] & MIGRATE_PFN_VALID) && !peer_addr(m, i);
 }
 
 /* One entry for each physically contiguous run, not one for each page. */
@@ -391,16 +408,17 @@ static void emit_job(struct hgpu_migration *m)
 					   to_vram(m) ? HGPU_GART_READ :
 							HGPU_GART_WRITE);
 	for (i = 0; i < m->npages; i++) {
-		u64 vram, at = 0;
+		u64 vram, at;
 
 		if (!m->dst[i])
 			continue;
 		vram = vram0 + ((u64)((dev[i] >> MIGRATE_PFN_SHIFT) - pfn0)
 				<< PAGE_SHIFT);
-		if (sys[i] & MIGRATE_PFN_VALID) {
+		at = peer_addr(m, i);
+		if (!at && (sys[i] & MIGRATE_PFN_VALID)) {
 			at = window;
 			window += PAGE_SIZE;
-		} else {
+		} else if (!at) {
 			holes++;
 		}
 		if (to_vram(m))

@@ -65,23 +65,30 @@ static bool vma_allows(struct vm_area_struct *vma,
 }
 
 enum where {
-	TO_THIS_GPU,
+	TO_GPU,
 	TO_RAM,
-	AS_IT_IS,
+	AS_IT_IS,	/* but not where it cannot be reached */
 	NOWHERE,
 };
 
-/* KFD's rule for XNACK on. */
+/* KFD's rule for XNACK on. @to: the faulting GPU, in; where to, out */
 static enum where best_place(struct hgpu_svms *svms,
 			     const struct hgpu_svm_attrs *attrs,
-			     unsigned int gpu)
+			     unsigned int *to)
 {
-	if (attrs->preferred_loc == svms->gpus[gpu].hdev->gpu_id)
-		return TO_THIS_GPU;
+	unsigned int gpu = *to;
+	int preferred;
+
 	if (attrs->preferred_loc == KFD_IOCTL_SVM_LOCATION_SYSMEM)
 		return TO_RAM;
+	preferred = hgpu_svm_gpu_by_id(svms, attrs->preferred_loc);
+	if (preferred >= 0 && hgpu_hive_same(svms->gpus[gpu].hdev,
+					     svms->gpus[preferred].hdev)) {
+		*to = preferred;
+		return TO_GPU;
+	}
 	if (attrs->access & BIT(gpu))
-		return TO_THIS_GPU;
+		return TO_GPU;
 	if (attrs->in_place & BIT(gpu))
 		return AS_IT_IS;
 	return NOWHERE;
@@ -96,6 +103,7 @@ static enum where best_place(struct hgpu_svms *svms,
  * @first: first page of the granule, within range and VMA
  * @last: last page, inclusive
  * @where: it shall go there
+ * @to: index of the GPU, if to one
  * @full: VRAM is full
  * @migrated: it was to move, for events
  * @mapped: what became of the page
@@ -108,6 +116,7 @@ struct resolution {
 	u64 first;
 	u64 last;
 	enum where where;
+	unsigned int to;
 	bool full;
 	bool migrated;
 	struct hgpu_svm_mapped mapped;
@@ -131,17 +140,18 @@ static void migrate(struct resolution *r)
 	struct hgpu_svms *svms = r->svms;
 	unsigned long start = r->first << PAGE_SHIFT;
 	unsigned long end = (r->last + 1) << PAGE_SHIFT;
-	int gpu = r->where == TO_THIS_GPU ? r->fault->gpu : -1;
+	int stay = r->where == TO_RAM ? -1 : r->to;
 
-	if (r->where == AS_IT_IS)
+	if (r->where == AS_IT_IS &&
+	    !hgpu_svm_is_foreign(svms, r->to, r->first, r->last))
 		return;
-	if (hgpu_svm_leave_gpus(r->range, gpu, r->vma, start, end,
+	if (hgpu_svm_leave_gpus(r->range, stay, r->vma, start, end,
 				KFD_MIGRATE_TRIGGER_PAGEFAULT_GPU))
 		r->migrated = true;
-	if (gpu < 0)
+	if (r->where != TO_GPU)
 		return;
 	r->migrated = true;
-	r->full = hgpu_svm_migrate_to_vram(r->range, svms->gpus[gpu].hdev,
+	r->full = hgpu_svm_migrate_to_vram(r->range, svms->gpus[r->to].hdev,
 					   r->vma, start, end,
 					   KFD_MIGRATE_TRIGGER_PAGEFAULT_GPU) ==
 		  -ENOSPC;
@@ -200,7 +210,7 @@ static int resolve(struct resolution *r)
 		if (err)
 			return err;
 	}
-	if (r->mapped.ok && r->where == TO_THIS_GPU && !r->mapped.vram &&
+	if (r->mapped.ok && r->where == TO_GPU && !r->mapped.vram &&
 	    r->mapped.migratable && !r->full) {
 		migrate(r);
 		err = map(r, 0);
@@ -238,6 +248,7 @@ static int handle_in_range(struct hgpu_svms *svms,
 		.fault = fault,
 		.range = range,
 		.vma = vma_lookup(svms->mm, fault->page << PAGE_SHIFT),
+		.to = fault->gpu,
 	};
 	int err;
 
@@ -249,7 +260,7 @@ static int handle_in_range(struct hgpu_svms *svms,
 	    (range->attrs.flags & KFD_IOCTL_SVM_FLAG_GPU_RO))
 		return -EPERM;
 
-	r.where = best_place(svms, &range->attrs, fault->gpu);
+	r.where = best_place(svms, &range->attrs, &r.to);
 	if (r.where == NOWHERE)
 		return -EACCES;
 	hgpu_smi_fault_start(hdev, svms->pid, fault->page,

@@ -109,7 +109,7 @@ static int find_pages(struct map_block *b, struct hmm_range *hmm)
 		request |= HMM_PFN_REQ_WRITE;
 	*hmm = (struct hmm_range) {
 		.notifier = &b->range->notifier,
-		.dev_private_owner = home ? NULL : b->hdev,
+		.dev_private_owner = home ? NULL : hgpu_hive_owner(b->hdev),
 	};
 	hmm->notifier_seq = mmu_interval_read_begin(hmm->notifier);
 	memset(b->svms->scratch->pfns, 0, b->n * sizeof(unsigned long));
@@ -148,6 +148,26 @@ static u64 pfn_flags(unsigned long pfn, u64 flags)
 	return pfn & HMM_PFN_WRITE ? flags : flags & ~HGPU_PTE_WRITEABLE;
 }
 
+/*
+ * Entry of a page in a peer's VRAM. 0 if it is a GPU's that the process cannot
+ * use, because it came later, or is about to go: an access brings the page home.
+ */
+static u64 peer_pte(struct map_block *b, struct page *page, u64 flags)
+{
+	const struct hgpu_svms *svms = b->svms;
+	struct hgpu_device *hdev;
+	unsigned int i;
+
+	for (i = 0; i < HGPU_SVM_MAX_GPUS; i++) {
+		hdev = svms->gpus[i].hdev;
+		if (hdev && hgpu_page_is_ours(hdev, page) &&
+		    hgpu_hive_same(hdev, b->hdev))
+			return hgpu_pte_vram(hgpu_page_vram_addr(hdev, page),
+					     flags);
+	}
+	return 0;
+}
+
 /* DMA-map the pages that have no entry yet. */
 static void map_fresh(struct map_block *b)
 {
@@ -174,6 +194,7 @@ static void make_ptes(struct map_block *b)
 	const struct hgpu_pagemap *pm = &b->hdev->pagemap;
 	struct hgpu_svm_scratch *s = b->svms->scratch;
 	unsigned long index;
+	struct page *page;
 	u64 flags;
 	u32 i;
 
@@ -191,11 +212,15 @@ static void make_ptes(struct map_block *b)
 		s->ptes[i] = 0;
 		if (!flags)
 			continue;
-		index = (s->pfns[i] & ~HMM_PFN_FLAGS) - pm->base_pfn;
+		page = hmm_pfn_to_page(s->pfns[i]);
+		index = page_to_pfn(page) - pm->base_pfn;
 		if (index < pm->npages) {
-			s->ptes[i] = hgpu_pte_vram((u64)index << PAGE_SHIFT,
+			s->ptes[i] = hgpu_pte_vram(hgpu_vram_addr(b->hdev,
+								  index << PAGE_SHIFT),
 						   flags);
-		} else if (!is_device_private_page(hmm_pfn_to_page(s->pfns[i]))) {
+		} else if (is_device_private_page(page)) {
+			s->ptes[i] = peer_pte(b, page, flags);
+		} else {
 			s->ptes[i] = flags;
 			__set_bit(i, s->fresh);
 		}

@@ -28,11 +28,13 @@
  * @start: first address
  * @end: last address + 1
  * @chunk: VRAM for it; NULL on the way home
+ * @select: then, where pages are taken from: MIGRATE_VMA_SELECT_*
  */
 struct granule {
 	unsigned long start;
 	unsigned long end;
 	struct hgpu_svm_chunk *chunk;
+	unsigned long select;
 };
 
 /* ---- the steps ---- */
@@ -51,7 +53,7 @@ static int setup(struct hgpu_migration *m, struct vm_area_struct *vma,
 		.end = g->end,
 		.src = m->src,
 		.dst = m->dst,
-		.pgmap_owner = m->hdev,
+		.pgmap_owner = hgpu_hive_owner(m->hdev),
 		.flags = select,
 		.fault_page = fault_page,
 	};
@@ -79,10 +81,18 @@ static long start_copy(struct hgpu_migration *m, long chosen)
 	return started;
 }
 
+/* Has entry @i, which has moved to VRAM, come from another GPU's? */
+static bool came_from_peer(const struct hgpu_migration *m, u32 i)
+{
+	struct page *page = migrate_pfn_to_page(m->src[i]);
+
+	return page && is_device_private_page(page);
+}
+
 /* Wait and end. Returns the pages that have moved, or the copy's error. */
 static long finish(struct hgpu_migration *m)
 {
-	long moved = 0, offered = 0;
+	long moved = 0, offered = 0, direct = 0;
 	u64 t0;
 	u32 i;
 	int err;
@@ -99,11 +109,16 @@ static long finish(struct hgpu_migration *m)
 		if (!m->dst[i])
 			continue;
 		offered++;
-		moved += !!(m->src[i] & MIGRATE_PFN_MIGRATE);
+		if (!(m->src[i] & MIGRATE_PFN_MIGRATE))
+			continue;
+		moved++;
+		if (m->dir == DMA_TO_DEVICE)
+			direct += came_from_peer(m, i);
 	}
 	finalize(m);
 
 	hgpu_stat_add(m->hdev, pages_not_migrated, offered - moved);
+	hgpu_stat_add(m->hdev, pages_from_peers, direct);
 	if (m->dir == DMA_TO_DEVICE)
 		hgpu_stat_add(m->hdev, pages_to_vram, moved);
 	else
@@ -131,6 +146,12 @@ static bool can_leave_ram(struct page *page)
 	       !folio_test_ksm(folio);
 }
 
+/* Is it where it shall go already? */
+static bool is_there(const struct hgpu_migration *m, const struct page *page)
+{
+	return page && hgpu_page_is_ours(m->hdev, page);
+}
+
 /*
  * Choose a place in the chunk for everything that can move. -EAGAIN: pages
  * that have moved on (by mremap(), to a child) still have all those places.
@@ -143,8 +164,9 @@ static long choose_vram(struct hgpu_migration *m, struct hgpu_svm_chunk *chunk)
 
 	for (i = 0; i < m->npages; i++) {
 		m->dst[i] = 0;
+		page = migrate_pfn_to_page(m->src[i]);
 		if (!(m->src[i] & MIGRATE_PFN_MIGRATE) ||
-		    !can_leave_ram(migrate_pfn_to_page(m->src[i])))
+		    !can_leave_ram(page) || is_there(m, page))
 			continue;
 		page = hgpu_chunk_take_page(chunk, va + i - chunk->va);
 		if (!page) {
@@ -171,7 +193,7 @@ static long begin_to_vram(struct hgpu_migration *m, struct vm_area_struct *vma,
 		return err;
 
 	for (try = 0; try < HGPU_MIGRATE_TRIES; try++) {
-		err = setup(m, vma, g, MIGRATE_VMA_SELECT_SYSTEM, NULL);
+		err = setup(m, vma, g, g->select, NULL);
 		if (err || m->vma.cpages)
 			break;
 	}
@@ -432,6 +454,37 @@ static bool never_moves(struct vm_area_struct *vma)
 	       (vma->vm_flags & (VM_SPECIAL | VM_SHARED));
 }
 
+/*
+ * A GPU of the same hive that has some of this, or NULL. As hgpu_chunk_any(), it
+ * does not see all that there is; what it misses can be reached where it is.
+ */
+static struct hgpu_device *find_peer(struct hgpu_svms *svms,
+				     struct hgpu_device *hdev,
+				     unsigned long start, unsigned long end)
+{
+	struct hgpu_device *peer;
+	unsigned int i;
+
+	for (i = 0; i < HGPU_SVM_MAX_GPUS; i++) {
+		peer = svms->gpus[i].hdev;
+		if (peer && peer != hdev && hgpu_hive_same(peer, hdev) &&
+		    hgpu_chunk_any(peer, svms, start >> PAGE_SHIFT,
+				   (end - start) >> PAGE_SHIFT))
+			return peer;
+	}
+	return NULL;
+}
+
+static void select_from(struct granule *g, unsigned int n,
+			const struct hgpu_smi_migration *what)
+{
+	for (; n--; g++) {
+		g->select = MIGRATE_VMA_SELECT_SYSTEM;
+		if (what->from)
+			g->select |= MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
+	}
+}
+
 /* As in KFD, memory for which there is no VRAM is no event. */
 static int to_vram_by_batches(struct hgpu_svm_range *range,
 			      struct hgpu_device *hdev,
@@ -449,6 +502,7 @@ static int to_vram_by_batches(struct hgpu_svm_range *range,
 		err = get_batch(range, hdev, start, end, g, &n);
 		if (!n)
 			break;
+		select_from(g, n, what);
 		if (!begun)
 			hgpu_smi_migrate_start(hdev, what);
 		begun = true;
@@ -477,7 +531,8 @@ static int to_vram_by_batches(struct hgpu_svm_range *range,
  * @trigger: why, for events
  *
  * Pages that cannot be moved (of files, pinned, locked by others) stay where
- * they are; that is no error.
+ * they are; that is no error. Those of other GPUs do, too, unless of the same
+ * hive: these are copied from VRAM to VRAM.
  *
  * Context: process context, may sleep; mmap_lock (read) and &hgpu_svms.lock
  * are held, no folio lock.
@@ -492,6 +547,7 @@ int hgpu_svm_migrate_to_vram(struct hgpu_svm_range *range,
 			     enum KFD_MIGRATE_TRIGGERS trigger)
 {
 	struct hgpu_smi_migration what = describe(range, start, end, trigger);
+	struct hgpu_device *peer;
 	u64 t0 = local_clock();
 	int err;
 
@@ -501,6 +557,9 @@ int hgpu_svm_migrate_to_vram(struct hgpu_svm_range *range,
 	if (never_moves(vma))
 		return 0;
 
+	peer = find_peer(range->svms, hdev, start, end);
+	if (peer)
+		what.from = peer->gpu_id;
 	what.to = hdev->gpu_id;
 	err = to_vram_by_batches(range, hdev, vma, start, end, &what);
 	hgpu_stat_add(hdev, migrate_ns, local_clock() - t0);
@@ -573,8 +632,40 @@ int hgpu_svm_migrate_home(struct hgpu_svm_range *range,
 	return err ?: collected;
 }
 
+/* Has GPU number @i nothing to do with @gpu, or is @gpu none? */
+static bool is_foreign(struct hgpu_svms *svms, int gpu, unsigned int i)
+{
+	struct hgpu_device *hdev = svms->gpus[i].hdev;
+
+	return hdev && (gpu < 0 || !hgpu_hive_same(hdev, svms->gpus[gpu].hdev));
+}
+
 /**
- * hgpu_svm_leave_gpus() - have memory on no GPU but one
+ * hgpu_svm_is_foreign() - is memory where a GPU cannot reach it?
+ * @svms: the process's
+ * @gpu: index of the GPU
+ * @first: first page
+ * @last: last page, inclusive
+ *
+ * Context: &hgpu_svms.lock is held.
+ * Return: true if hgpu_chunk_any() says so of a GPU that is not of its hive.
+ */
+bool hgpu_svm_is_foreign(struct hgpu_svms *svms, unsigned int gpu, u64 first,
+			 u64 last)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&svms->lock);
+	for (i = 0; i < HGPU_SVM_MAX_GPUS; i++)
+		if (is_foreign(svms, gpu, i) &&
+		    hgpu_chunk_any(svms->gpus[i].hdev, svms, first,
+				   last - first + 1))
+			return true;
+	return false;
+}
+
+/**
+ * hgpu_svm_leave_gpus() - have memory on no GPU but one, and its hive
  * @range: covers the addresses
  * @gpu: index of the one, or -1 for none
  * @vma: likewise
@@ -596,7 +687,7 @@ int hgpu_svm_leave_gpus(struct hgpu_svm_range *range, int gpu,
 	lockdep_assert_held(&svms->lock);
 
 	for (i = 0; i < HGPU_SVM_MAX_GPUS; i++) {
-		if (i == gpu || !svms->gpus[i].hdev)
+		if (!is_foreign(svms, gpu, i))
 			continue;
 		ret = hgpu_svm_migrate_home(range, svms->gpus[i].hdev, vma,
 					    start, end, trigger);

@@ -165,6 +165,13 @@ static inline u64 hgpu_page_vram_offset(struct hgpu_device *hdev,
 	return (u64)(page_to_pfn(page) - hdev->pagemap.base_pfn) << PAGE_SHIFT;
 }
 
+/* For page tables */
+static inline u64 hgpu_page_vram_addr(struct hgpu_device *hdev,
+				      const struct page *page)
+{
+	return hgpu_vram_addr(hdev, hgpu_page_vram_offset(hdev, page));
+}
+
 static inline bool hgpu_page_is_ours(struct hgpu_device *hdev,
 				     const struct page *page)
 {
@@ -245,6 +252,8 @@ int hgpu_svm_migrate_to_vram(struct hgpu_svm_range *range,
 			     struct vm_area_struct *vma, unsigned long start,
 			     unsigned long end,
 			     enum KFD_MIGRATE_TRIGGERS trigger);
+bool hgpu_svm_is_foreign(struct hgpu_svms *svms, unsigned int gpu, u64 first,
+			 u64 last);
 int hgpu_svm_leave_gpus(struct hgpu_svm_range *range, int gpu,
 			struct vm_area_struct *vma, unsigned long start,
 			unsigned long end, enum KFD_MIGRATE_TRIGGERS trigger);

@@ -20,7 +20,7 @@ struct hgpu_device;
  * @used: has an owner
  * @bound: its context is enabled
  * @pasid: what interrupt entries of the VMID carry
- * @root: VRAM offset of the root directory, bytes
+ * @root: VRAM address of the root directory
  */
 struct hgpu_vmid {
 	bool used;
@@ -67,7 +67,7 @@ void hgpu_vmid_free(struct hgpu_device *hdev, unsigned int vmid);
  * @hdev: the GPU
  * @vmid: from hgpu_vmid_alloc()
  * @pasid: what interrupt entries of this VMID are to carry
- * @root: VRAM offset of the root directory, bytes
+ * @root: VRAM address of the root directory
  *
  * The caller flushes what the TLB may still hold of the VMID's last owner.
  *

@@ -151,9 +151,14 @@ u64 hgpu_vram_used(struct hgpu_device *hdev)
 	return hdev->vram.size - READ_ONCE(hdev->vram.mm.avail);
 }
 
+u64 hgpu_vram_addr(const struct hgpu_device *hdev, u64 offset)
+{
+	return hdev->hive.base + offset;
+}
+
 u64 hgpu_vram_mc_addr(struct hgpu_device *hdev, u64 offset)
 {
-	return hdev->vram.mc_base + offset;
+	return hdev->vram.mc_base + hgpu_vram_addr(hdev, offset);
 }
 
 void hgpu_vram_show(struct hgpu_device *hdev, struct seq_file *m)

@@ -257,11 +257,20 @@ u64 hgpu_vram_size(struct hgpu_device *hdev);
 u64 hgpu_vram_used(struct hgpu_device *hdev);
 
 /**
+ * hgpu_vram_addr() - VRAM address of a byte of VRAM, for page tables
+ * @hdev: the GPU
+ * @offset: byte offset in VRAM
+ *
+ * Return: the address; for all GPUs of its hive the same.
+ */
+u64 hgpu_vram_addr(const struct hgpu_device *hdev, u64 offset);
+
+/**
  * hgpu_vram_mc_addr() - VMID 0 address of a byte of VRAM
  * @hdev: the GPU
  * @offset: byte offset in VRAM
  *
- * Return: the address.
+ * Return: the address; for all GPUs of its hive the same.
  */
 u64 hgpu_vram_mc_addr(struct hgpu_device *hdev, u64 offset);
 

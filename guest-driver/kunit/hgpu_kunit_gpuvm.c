@@ -25,7 +25,7 @@ struct vm_fixture {
 
 static void make_table(struct kunit *test, struct hgpu_pt *pt, u64 offset, unsigned int level)
 {
-	pt->offset = offset;
+	pt->addr = offset;
 	pt->io = (u64 __iomem __force *)kunit_kcalloc(test, 512, 8, GFP_KERNEL);
 	KUNIT_ASSERT_NOT_NULL(test, (void __force *)pt->io);
 	if (level > HGPU_VM_PTB) {
@@ -41,7 +41,7 @@ static void make_table(struct kunit *test, struct hgpu_pt *pt, u64 offset, unsig
 static void link_table(struct hgpu_pt *parent, u32 index, struct hgpu_pt *pt)
 {
 	parent->child[index] = pt;
-	hgpu_pt_store(parent, index, hgpu_pde_table(pt->offset));
+	hgpu_pt_store(parent, index, hgpu_pde_table(pt->addr));
 }
 
 static int vm_test_init(struct kunit *test)

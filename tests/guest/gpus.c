@@ -210,6 +210,39 @@ static void each_gpu_tells_its_own_events(void)
 		smi_expect_nothing(fd[i]);
 }
 
+/*
+ * Without a hive a GPU reaches no other's VRAM: what it is to use in place comes to RAM, all of it at once and not
+ * page by page by CPU faults.
+ */
+static void in_place_memory_of_another_gpu_goes_to_ram(void)
+{
+	struct kfd_ioctl_svm_attribute attr = { KFD_IOCTL_SVM_ATTR_ACCESS_IN_PLACE };
+	char *buf = map_anon(4 * MIB), *copy = map_anon(4 * MIB);
+	struct stats before, now;
+	struct gpu gpu[3];
+	struct queue q;
+
+	open_all(gpu);
+	queue_create(&q, &gpu[0], 64 << 10);
+	pattern_fill(buf, 4 * MIB, SEED);
+	expect_int(svm_prefetch(&gpu[0], buf, 4 * MIB, gpu[1].id), ==, 0);
+	expect_in_vram(buf, 4 * MIB);
+	attr.value = gpu[0].id;
+	expect_int(svm_set_attr(&gpu[0], buf, 4 * MIB, 1, &attr), ==, 0);
+	stats_read(&before, 1);
+	queue_copy(&q, copy, buf, 4 * MIB);
+	queue_run(&q);
+	stats_read(&now, 1);
+	expect_in_ram(buf, 4 * MIB);
+	expect_int(stats_get(&now, "pages_to_ram") - stats_get(&before, "pages_to_ram"), ==, 4 * MIB / PAGE);
+	expect_int(stats_get(&now, "cpu_faults") - stats_get(&before, "cpu_faults"), ==, 0);
+	pattern_check(copy, 4 * MIB, SEED);
+	/* and a prefetch does not take it away again */
+	expect_int(svm_prefetch(&gpu[0], buf, 4 * MIB, gpu[1].id), ==, 0);
+	expect_in_ram(buf, 4 * MIB);
+	queue_destroy(&q);
+}
+
 static void open_and_work(void *arg)
 {
 	struct gpu gpu;
@@ -313,6 +346,7 @@ static const struct tap_test tests[] = {
 	TAP_TEST(vram_and_doorbells_of_another_gpu_are_not_mapped),
 	TAP_TEST(system_memory_is_mapped_on_all_gpus),
 	TAP_TEST(each_gpu_tells_its_own_events),
+	TAP_TEST(in_place_memory_of_another_gpu_goes_to_ram),
 	TAP_TEST(unbound_gpu_leaves_the_others_alone),
 	TAP_TEST(unbound_gpu_takes_its_buffers_from_the_others),
 	TAP_TEST(unbinding_while_others_work),
