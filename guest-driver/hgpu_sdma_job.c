@@ -2,6 +2,7 @@
 /* SDMA jobs: building, submitting, waiting. See hgpu_sdma_engine.h. */
 
 #include <linux/dma-mapping.h>
+#include <linux/error-injection.h>
 
 #include "hgpu_device.h"
 #include "hgpu_sdma_job.h"
@@ -225,14 +226,18 @@ struct dma_fence *hgpu_sdma_job_submit(struct hgpu_sdma_job *job)
 	return fence;
 }
 
+/* 0, or what became of the job. A function of its own, so that tests can make it fail. */
+static noinline int hgpu_fence_error(struct dma_fence *fence)
+{
+	return min(dma_fence_get_status(fence), 0);
+}
+ALLOW_ERROR_INJECTION(hgpu_fence_error, ERRNO);
+
 long hgpu_fence_wait(struct dma_fence *fence)
 {
-	int status;
-
 	might_sleep();
 	dma_fence_wait(fence, false);
-	status = dma_fence_get_status(fence);
-	return status < 0 ? status : 0;
+	return hgpu_fence_error(fence);
 }
 
 int hgpu_sdma_clear_bo(struct hgpu_device *hdev, struct hgpu_bo *bo)

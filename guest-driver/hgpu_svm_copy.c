@@ -7,6 +7,7 @@
  */
 #include <drm/drm_print.h>
 #include <linux/dma-mapping.h>
+#include <linux/error-injection.h>
 #include <linux/highmem.h>
 #include <linux/pagemap.h>
 #include <linux/slab.h>
@@ -319,7 +320,8 @@ static u32 build_sg(struct hgpu_migration *m)
 	return nents;
 }
 
-static int map_pages(struct hgpu_migration *m)
+/* A function of its own, so that tests can make it fail. */
+static noinline int hgpu_copy_map_pages(struct hgpu_migration *m)
 {
 	struct scatterlist *sg;
 	u32 nents, page = 0;
@@ -349,6 +351,7 @@ static int map_pages(struct hgpu_migration *m)
 	}
 	return 0;
 }
+ALLOW_ERROR_INJECTION(hgpu_copy_map_pages, ERRNO);
 
 static void unmap_pages(struct hgpu_migration *m)
 {
@@ -467,7 +470,7 @@ void hgpu_copy_cancel(struct hgpu_migration *m)
 /* 0: a wait must follow. Otherwise nothing has started, @dst is as it was. */
 static int submit_copy(struct hgpu_migration *m)
 {
-	m->err = m->job ? map_pages(m) : -ENODEV;
+	m->err = m->job ? hgpu_copy_map_pages(m) : -ENODEV;
 	if (m->err) {
 		hgpu_copy_cancel(m);
 		/* Home they come all the same: hgpu_copy_wait() */

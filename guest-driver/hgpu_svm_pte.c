@@ -7,6 +7,7 @@
  * there when the TLB has been flushed.
  */
 #include <linux/dma-mapping.h>
+#include <linux/error-injection.h>
 #include <linux/slab.h>
 
 #include "hgpu_svm_priv.h"
@@ -64,6 +65,7 @@ u64 hgpu_svm_make_system_pte(struct hgpu_device *hdev, struct page *page,
 				  HGPU_SVM_DMA_ATTRS);
 	return dma_mapping_error(dev, addr) ? 0 : hgpu_pte_system(addr, flags);
 }
+ALLOW_ERROR_INJECTION(hgpu_svm_make_system_pte, NULL);
 
 /**
  * hgpu_svm_drop_ptes() - undo the DMA mappings of entries
