@@ -18,6 +18,9 @@
 
 /* ---- DMA ---- */
 
+/* CPU and GPUs share it at all times: what belongs to whom never changes. */
+#define HGPU_KFD_DMA_ATTRS	DMA_ATTR_SKIP_CPU_SYNC
+
 static bool hgpu_kfd_is_gtt(const struct hgpu_kfd_bo *kbo)
 {
 	return kbo->bo && kbo->bo->domain == HGPU_DOMAIN_GTT;
@@ -38,7 +41,7 @@ static int hgpu_kfd_dma_map(struct hgpu_kfd_bo *kbo, struct hgpu_process_device 
 						GFP_KERNEL);
 	if (ret)
 		goto err_free;
-	ret = dma_map_sgtable(dev, sgt, DMA_BIDIRECTIONAL, 0);
+	ret = dma_map_sgtable(dev, sgt, DMA_BIDIRECTIONAL, HGPU_KFD_DMA_ATTRS);
 	if (ret)
 		goto err_table;
 	kbo->dma[pdd->index] = sgt;
@@ -58,7 +61,7 @@ static void hgpu_kfd_dma_unmap(struct hgpu_kfd_bo *kbo, struct hgpu_process_devi
 	if (!sgt)
 		return;
 	kbo->dma[pdd->index] = NULL;
-	dma_unmap_sgtable(&pdd->hdev->pdev->dev, sgt, DMA_BIDIRECTIONAL, 0);
+	dma_unmap_sgtable(&pdd->hdev->pdev->dev, sgt, DMA_BIDIRECTIONAL, HGPU_KFD_DMA_ATTRS);
 	sg_free_table(sgt);
 	kfree(sgt);
 }
