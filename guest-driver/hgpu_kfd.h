@@ -17,7 +17,7 @@ struct drm_file;
 struct hgpu_bo;
 struct hgpu_device;
 struct hgpu_queue;
-struct page;
+struct hgpu_userptr;
 struct sg_table;
 
 /*
@@ -135,7 +135,7 @@ long hgpu_kfd_ioctl(struct hgpu_process *process, unsigned int cmd, unsigned lon
  * struct hgpu_kfd_bo - what ALLOC_MEMORY_OF_GPU made
  * @pdd: whose it is
  * @bo: the memory; NULL for USERPTR and the doorbell "allocation"
- * @user: USERPTR: pages of the process, pinned; else NULL
+ * @user: USERPTR: memory of the process; else NULL
  * @id: in the process device's idr
  * @flags: KFD_IOC_ALLOC_MEM_FLAGS_*
  * @size: bytes, whole pages
@@ -150,7 +150,7 @@ long hgpu_kfd_ioctl(struct hgpu_process *process, unsigned int cmd, unsigned lon
 struct hgpu_kfd_bo {
 	struct hgpu_process_device *pdd;
 	struct hgpu_bo *bo;
-	struct page **user;
+	struct hgpu_userptr *user;
 	int id;
 	u32 flags;
 	u64 size;
@@ -176,10 +176,10 @@ int hgpu_kfd_unmap(struct hgpu_kfd_bo *kbo, struct hgpu_process_device *pdd);
 void hgpu_kfd_unmap_all(struct hgpu_kfd_bo *kbo);
 void hgpu_kfd_detach_gpu(struct hgpu_process_device *pdd);
 
-/* hgpu_kfd_userptr.c */
+/* For hgpu_kfd_userptr.c:  are bits of process devices */
 
-int hgpu_kfd_userptr_pin(struct hgpu_kfd_bo *kbo);
-void hgpu_kfd_userptr_unpin(struct hgpu_kfd_bo *kbo);
+int hgpu_kfd_attach(struct hgpu_kfd_bo *kbo, unsigned long gpus);
+void hgpu_kfd_detach(struct hgpu_kfd_bo *kbo, unsigned long gpus);
 
 /* The buffers under a queue: found, and held mapped. */
 int hgpu_kfd_queue_get_bos(struct hgpu_process_device *pdd, u64 ring, u64 ring_size,

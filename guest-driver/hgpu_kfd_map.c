@@ -12,6 +12,7 @@
 
 #include "hgpu_device.h"
 #include "hgpu_kfd.h"
+#include "hgpu_kfd_userptr.h"
 #include "hgpu_process.h"
 #include "hgpu_queue.h"
 #include "hgpu_vram.h"
@@ -28,7 +29,7 @@ static bool hgpu_kfd_is_gtt(const struct hgpu_kfd_bo *kbo)
 
 static int hgpu_kfd_dma_map(struct hgpu_kfd_bo *kbo, struct hgpu_process_device *pdd)
 {
-	struct page **pages = kbo->user ?: hgpu_bo_pages(kbo->bo);
+	struct page **pages = kbo->user ? kbo->user->pages : hgpu_bo_pages(kbo->bo);
 	struct device *dev = &pdd->hdev->pdev->dev;
 	struct sg_table *sgt;
 	int ret;
@@ -54,13 +55,10 @@ err_free:
 	return ret;
 }
 
-static void hgpu_kfd_dma_unmap(struct hgpu_kfd_bo *kbo, struct hgpu_process_device *pdd)
+static void hgpu_kfd_dma_unmap(struct hgpu_process_device *pdd, struct sg_table *sgt)
 {
-	struct sg_table *sgt = kbo->dma[pdd->index];
-
 	if (!sgt)
 		return;
-	kbo->dma[pdd->index] = NULL;
 	dma_unmap_sgtable(&pdd->hdev->pdev->dev, sgt, DMA_BIDIRECTIONAL, HGPU_KFD_DMA_ATTRS);
 	sg_free_table(sgt);
 	kfree(sgt);
@@ -86,7 +84,7 @@ static bool hgpu_kfd_has_memory(const struct hgpu_kfd_bo *kbo)
 }
 
 /* Returns 0 when the GPU does not use it any more. */
-static int hgpu_kfd_unmap_from(struct hgpu_kfd_bo *kbo, struct hgpu_process_device *pdd)
+static int hgpu_kfd_detach_from(struct hgpu_kfd_bo *kbo, struct hgpu_process_device *pdd)
 {
 	int ret = 0;
 
@@ -95,8 +93,8 @@ static int hgpu_kfd_unmap_from(struct hgpu_kfd_bo *kbo, struct hgpu_process_devi
 				    kbo->size * kbo->copies);
 	if (ret)
 		return ret;
-	hgpu_kfd_dma_unmap(kbo, pdd);
-	kbo->mapped &= ~BIT(pdd->index);
+	hgpu_kfd_dma_unmap(pdd, kbo->dma[pdd->index]);
+	kbo->dma[pdd->index] = NULL;
 	return 0;
 }
 
@@ -111,8 +109,10 @@ static int hgpu_kfd_map_copy(struct hgpu_kfd_bo *kbo, struct hgpu_process_device
 		     hgpu_vm_map_bo(&pdd->vm, kbo->bo, va, flags);
 }
 
-static int hgpu_kfd_map_to(struct hgpu_kfd_bo *kbo, struct hgpu_process_device *pdd)
+/* Where it is now, whatever was mapped before. */
+static int hgpu_kfd_attach_to(struct hgpu_kfd_bo *kbo, struct hgpu_process_device *pdd)
 {
+	struct sg_table *old = kbo->dma[pdd->index];
 	unsigned int copy;
 	int ret = 0;
 
@@ -120,13 +120,68 @@ static int hgpu_kfd_map_to(struct hgpu_kfd_bo *kbo, struct hgpu_process_device *
 		ret = hgpu_kfd_dma_map(kbo, pdd);
 	if (ret)
 		return ret;
-	/* If it cannot be undone the GPU may use it: it stays mapped. */
-	kbo->mapped |= BIT(pdd->index);
 	for (copy = 0; hgpu_kfd_has_memory(kbo) && copy < kbo->copies && !ret; copy++)
 		ret = hgpu_kfd_map_copy(kbo, pdd, copy);
 	if (ret)
-		hgpu_kfd_unmap_from(kbo, pdd);
+		hgpu_kfd_detach_from(kbo, pdd);
+	hgpu_kfd_dma_unmap(pdd, old);
 	return ret == -ENOSPC ? -ENOMEM : ret;
+}
+
+/**
+ * hgpu_kfd_attach() - map memory of a buffer where it is now
+ * @kbo: the buffer
+ * @gpus: bits of process devices
+ *
+ * Context: may sleep; under the process's lock.
+ * Return: 0 or the first error; then that GPU does not have it.
+ */
+int hgpu_kfd_attach(struct hgpu_kfd_bo *kbo, unsigned long gpus)
+{
+	struct hgpu_process *process = kbo->pdd->process;
+	unsigned int i;
+	int ret;
+
+	lockdep_assert_held(&process->lock);
+	for_each_set_bit(i, &gpus, process->num_devices) {
+		ret = hgpu_kfd_attach_to(kbo, process->devices[i]);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+/* A GPU that does not acknowledge keeps nobody from going; that it does not was logged. */
+static void hgpu_kfd_detach_anyway(struct hgpu_kfd_bo *kbo, struct hgpu_process_device *pdd)
+{
+	if (!hgpu_kfd_detach_from(kbo, pdd))
+		return;
+	hgpu_kfd_dma_unmap(pdd, kbo->dma[pdd->index]);
+	kbo->dma[pdd->index] = NULL;
+}
+
+/**
+ * hgpu_kfd_detach() - have GPUs fault where a buffer is
+ * @kbo: the buffer
+ * @gpus: bits of process devices
+ *
+ * Context: may sleep; under the process's lock.
+ */
+void hgpu_kfd_detach(struct hgpu_kfd_bo *kbo, unsigned long gpus)
+{
+	struct hgpu_process *process = kbo->pdd->process;
+	unsigned int i;
+
+	lockdep_assert_held(&process->lock);
+	for_each_set_bit(i, &gpus, process->num_devices)
+		hgpu_kfd_detach_anyway(kbo, process->devices[i]);
+}
+
+static void hgpu_kfd_set_unmapped(struct hgpu_kfd_bo *kbo, unsigned long gpus)
+{
+	kbo->mapped &= ~gpus;
+	if (kbo->user)
+		hgpu_kfd_userptr_unmapped(kbo);
 }
 
 /* ---- the interface ---- */
@@ -142,6 +197,8 @@ static int hgpu_kfd_map_to(struct hgpu_kfd_bo *kbo, struct hgpu_process_device *
  */
 int hgpu_kfd_map(struct hgpu_kfd_bo *kbo, struct hgpu_process_device *pdd)
 {
+	int ret;
+
 	lockdep_assert_held(&pdd->process->lock);
 	if (!pdd->ready)
 		return -ENODEV;
@@ -152,7 +209,11 @@ int hgpu_kfd_map(struct hgpu_kfd_bo *kbo, struct hgpu_process_device *pdd)
 		return -EINVAL;
 	if (kbo->mapped & BIT(pdd->index))
 		return 0;
-	return hgpu_kfd_map_to(kbo, pdd);
+	kbo->mapped |= BIT(pdd->index);
+	ret = kbo->user ? hgpu_kfd_userptr_map(kbo, pdd->index) : hgpu_kfd_attach_to(kbo, pdd);
+	if (ret)
+		hgpu_kfd_set_unmapped(kbo, BIT(pdd->index));
+	return ret;
 }
 
 /**
@@ -166,12 +227,17 @@ int hgpu_kfd_map(struct hgpu_kfd_bo *kbo, struct hgpu_process_device *pdd)
  */
 int hgpu_kfd_unmap(struct hgpu_kfd_bo *kbo, struct hgpu_process_device *pdd)
 {
+	int ret;
+
 	lockdep_assert_held(&pdd->process->lock);
 	if (!(kbo->mapped & BIT(pdd->index)))
 		return 0;
 	if (kbo->queues)
 		return -EBUSY;
-	return hgpu_kfd_unmap_from(kbo, pdd);
+	ret = hgpu_kfd_detach_from(kbo, pdd);
+	if (!ret)
+		hgpu_kfd_set_unmapped(kbo, BIT(pdd->index));
+	return ret;
 }
 
 /* Queues of a GPU that stays, in a buffer of one that goes: they will fault. */
@@ -190,15 +256,6 @@ static void hgpu_kfd_leave_queues(struct hgpu_kfd_bo *kbo)
 	kbo->queues = 0;
 }
 
-/* A GPU that does not acknowledge keeps nobody from going; that it does not was logged. */
-static void hgpu_kfd_unmap_anyway(struct hgpu_kfd_bo *kbo, struct hgpu_process_device *pdd)
-{
-	if (!hgpu_kfd_unmap_from(kbo, pdd))
-		return;
-	hgpu_kfd_dma_unmap(kbo, pdd);
-	kbo->mapped &= ~BIT(pdd->index);
-}
-
 /**
  * hgpu_kfd_unmap_all() - unmap a buffer from all GPUs that have it
  * @kbo: the buffer, about to be destroyed
@@ -207,13 +264,10 @@ static void hgpu_kfd_unmap_anyway(struct hgpu_kfd_bo *kbo, struct hgpu_process_d
  */
 void hgpu_kfd_unmap_all(struct hgpu_kfd_bo *kbo)
 {
-	struct hgpu_process *process = kbo->pdd->process;
-	unsigned int i;
-
-	lockdep_assert_held(&process->lock);
+	lockdep_assert_held(&kbo->pdd->process->lock);
 	hgpu_kfd_leave_queues(kbo);
-	for_each_set_bit(i, &kbo->mapped, process->num_devices)
-		hgpu_kfd_unmap_anyway(kbo, process->devices[i]);
+	hgpu_kfd_detach(kbo, kbo->mapped);
+	hgpu_kfd_set_unmapped(kbo, kbo->mapped);
 }
 
 /**
@@ -230,8 +284,12 @@ void hgpu_kfd_detach_gpu(struct hgpu_process_device *pdd)
 	int id;
 
 	lockdep_assert_held(&process->lock);
-	for (i = 0; i < process->num_devices; i++)
-		idr_for_each_entry(&process->devices[i]->bos, kbo, id)
-			if (kbo->pdd != pdd && kbo->mapped & BIT(pdd->index))
-				hgpu_kfd_unmap_anyway(kbo, pdd);
+	for (i = 0; i < process->num_devices; i++) {
+		if (process->devices[i] == pdd)
+			continue;
+		idr_for_each_entry(&process->devices[i]->bos, kbo, id) {
+			hgpu_kfd_detach(kbo, kbo->mapped & BIT(pdd->index));
+			hgpu_kfd_set_unmapped(kbo, BIT(pdd->index));
+		}
+	}
 }

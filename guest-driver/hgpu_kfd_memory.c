@@ -16,6 +16,7 @@
 #include "hgpu_device.h"
 #include "hgpu_kfd.h"
 #include "hgpu_kfd_events.h"
+#include "hgpu_kfd_userptr.h"
 #include "hgpu_memlimit.h"
 #include "hgpu_process.h"
 #include "hgpu_vram.h"
@@ -221,7 +222,7 @@ static int hgpu_kfd_alloc_memory(struct hgpu_kfd_bo *kbo)
 	case KFD_IOC_ALLOC_MEM_FLAGS_GTT:
 		return hgpu_kfd_alloc_gtt(kbo);
 	case KFD_IOC_ALLOC_MEM_FLAGS_USERPTR:
-		return hgpu_kfd_userptr_pin(kbo);
+		return hgpu_kfd_userptr_create(kbo);
 	default:
 		return 0;
 	}
@@ -230,7 +231,7 @@ static int hgpu_kfd_alloc_memory(struct hgpu_kfd_bo *kbo)
 static void hgpu_kfd_free_memory(struct hgpu_kfd_bo *kbo)
 {
 	if (kbo->user)
-		hgpu_kfd_userptr_unpin(kbo);
+		hgpu_kfd_userptr_destroy(kbo);
 	if (!kbo->bo)
 		return;
 	if (kbo->pdd->drm_file)
@@ -271,7 +272,7 @@ static int hgpu_kfd_claim_va(struct hgpu_kfd_bo *kbo)
 		interval_tree_insert(&kbo->va, &process->bo_vas);
 	/* The same memory may be in several buffers. */
 	if (!taken && hgpu_kfd_is_userptr(kbo))
-		interval_tree_insert(&kbo->cpu, &process->userptrs);
+		interval_tree_insert(&kbo->cpu, &process->userptr_vas);
 	spin_unlock(&process->va_lock);
 	return taken ? -EADDRINUSE : 0;
 }
@@ -284,7 +285,7 @@ static void hgpu_kfd_unclaim_va(struct hgpu_kfd_bo *kbo)
 	if (kbo->va.start)
 		interval_tree_remove(&kbo->va, &process->bo_vas);
 	if (hgpu_kfd_is_userptr(kbo))
-		interval_tree_remove(&kbo->cpu, &process->userptrs);
+		interval_tree_remove(&kbo->cpu, &process->userptr_vas);
 	spin_unlock(&process->va_lock);
 }
 

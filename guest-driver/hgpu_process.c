@@ -146,6 +146,7 @@ static void hgpu_process_free_work(struct work_struct *work)
 		hgpu_process_release_gpu(pdd);
 	}
 	hgpu_svms_fini(&process->svms);
+	hgpu_userptrs_fini(&process->userptrs);
 	hgpu_kfd_events_fini(&process->events);
 
 	for (i = 0; i < process->num_devices; i++) {
@@ -246,6 +247,7 @@ static void hgpu_process_init_locks(struct hgpu_process *process)
 	mutex_init(&process->lock);
 	spin_lock_init(&process->run_lock);
 	spin_lock_init(&process->va_lock);
+	hgpu_userptrs_init(&process->userptrs);
 }
 
 /* Under the mmap_lock of current's mm, which has no process yet. */
@@ -261,7 +263,7 @@ static struct mmu_notifier *hgpu_process_alloc_notifier(struct mm_struct *mm)
 	kref_init(&process->ref);
 	hgpu_process_init_locks(process);
 	process->bo_vas = RB_ROOT_CACHED;
-	process->userptrs = RB_ROOT_CACHED;
+	process->userptr_vas = RB_ROOT_CACHED;
 	idr_init(&process->queue_ids);
 	hgpu_kfd_events_init(&process->events);
 	INIT_WORK(&process->free_work, hgpu_process_free_work);
@@ -349,14 +351,14 @@ bool hgpu_process_va_is_bo(struct hgpu_process *process, u64 first_page, u64 las
 
 bool hgpu_process_va_is_userptr(struct hgpu_process *process, u64 first_page, u64 last_page)
 {
-	return hgpu_process_va_is_in(process, &process->userptrs, first_page, last_page);
+	return hgpu_process_va_is_in(process, &process->userptr_vas, first_page, last_page);
 }
 
 /* ---- module ---- */
 
 /*
- * Teach lockdep that the process's lock is outside of mmap_lock, and the run
- * lock inside of reclaim.
+ * Teach lockdep that the process's lock is outside of mmap_lock, and what
+ * notifiers take inside of reclaim.
  */
 static int hgpu_process_prime_lockdep(void)
 {
@@ -371,8 +373,10 @@ static int hgpu_process_prime_lockdep(void)
 	mutex_lock(&process->lock);
 	mmap_read_lock(current->mm);
 	fs_reclaim_acquire(GFP_KERNEL);
+	mutex_lock(&process->userptrs.lock);
 	spin_lock(&process->run_lock);
 	spin_unlock(&process->run_lock);
+	mutex_unlock(&process->userptrs.lock);
 	fs_reclaim_release(GFP_KERNEL);
 	mmap_read_unlock(current->mm);
 	mutex_unlock(&process->lock);

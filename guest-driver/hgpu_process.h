@@ -38,6 +38,7 @@
 
 #include "hgpu_gpuvm.h"
 #include "hgpu_kfd_events.h"
+#include "hgpu_kfd_userptr.h"
 #include "hgpu_svm.h"
 
 struct drm_file;
@@ -100,11 +101,12 @@ struct hgpu_process_device {
  * @devices: one a GPU that was there when the process was made
  * @run_lock: protects what decides whether queues run, and commands to their HQDs
  * @queue_ids: KFD queue id to struct hgpu_queue; protected by @lock
- * @va_lock: protects @bo_vas and @userptrs; a leaf
+ * @va_lock: protects @bo_vas and @userptr_vas; a leaf
  * @bo_vas: address ranges of buffers, in pages: SVM ranges keep away from them
- * @userptrs: where the CPU has the memory of USERPTR buffers, in pages
+ * @userptr_vas: where the CPU has the memory of USERPTR buffers, in pages
  * @svms: shared virtual memory
  * @events: what it waits for
+ * @userptrs: its memory that is in buffers
  * @free_work: the last step
  */
 struct hgpu_process {
@@ -125,10 +127,11 @@ struct hgpu_process {
 
 	spinlock_t va_lock;
 	struct rb_root_cached bo_vas;
-	struct rb_root_cached userptrs;
+	struct rb_root_cached userptr_vas;
 
 	struct hgpu_svms svms;
 	struct hgpu_kfd_events events;
+	struct hgpu_userptrs userptrs;
 	struct work_struct free_work;
 };
 

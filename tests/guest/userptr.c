@@ -159,7 +159,7 @@ static void refusals_take_nothing(void)
 	munmap(buf + 2 * MIB, PAGE);
 	expect_int(try_alloc(at, buf, 4 * MIB, &handle), ==, -EFAULT);	/* all of it or nothing */
 	mprotect(buf + MIB, PAGE, PROT_READ);
-	expect_int(try_alloc(at, buf, 2 * MIB, &handle), ==, -EFAULT);
+	expect_int(try_alloc(at, buf, 2 * MIB, &handle), ==, -EPERM);
 	expect_int(svm_set_attr(&gpu, buf, PAGE, 1, &keep), ==, 0);
 	expect_int(try_alloc(at, buf, PAGE, &handle), ==, -EADDRINUSE);	/* shared memory's CPU address */
 	expect_int(try_alloc(buf, buf + 3 * MIB, PAGE, &handle), ==, -EADDRINUSE);	/* or GPU address */
@@ -237,6 +237,124 @@ static void fork_takes_no_page_away(void)
 	queue_destroy(&q);
 }
 
+/* ---- memory that changes under the GPU ---- */
+
+static void gpu_follows_memory_that_moves(void)
+{
+	size_t bytes = MIB + 3 * PAGE;
+	char *buf = map_anon(bytes), *at = nowhere(bytes);
+	struct stats before;
+	uint64_t handle;
+	struct bo copy;
+
+	gpu_and_queue(&gpu, &q);
+	bo_create(&copy, &gpu, bytes);
+	handle = map_user(at, buf, bytes);
+	stats_read(&before, 0);
+	for (uint32_t i = 0; i < 20; i += 2) {
+		queue_fill(&q, at, i, bytes);
+		queue_run(&q);
+		value_check(buf, bytes, i);
+		expect(!madvise(buf, bytes, MADV_DONTNEED), "%s", strerror(errno));
+		queue_copy(&q, copy.at, at, bytes);
+		queue_run(&q);
+		value_check(copy.at, bytes, 0);		/* what has come in its place */
+	}
+	expect_int(stats_since(&before, "queues_evicted"), >=, 10);
+	expect_int(stats_since(&before, "queues_restored"), ==, stats_since(&before, "queues_evicted"));
+	expect_int(stats_since(&before, "gpu_faults"), ==, 0);
+	unmap_user(handle);
+	stats_read(&before, 0);
+	madvise(buf, bytes, MADV_DONTNEED);	/* concerns nobody now */
+	expect_int(stats_since(&before, "queues_evicted"), ==, 0);
+	queue_destroy(&q);
+}
+
+static void sleep_and_leave(void *arg)
+{
+	char *buf = arg;
+
+	nap_us(3000);
+	buf[PAGE] = 1;
+}
+
+/* Pages are write-protected, copied, taken away and given back, while the GPU writes to all of them. */
+static void running_queue_loses_no_write(void)
+{
+	size_t bytes = 4 * MIB;
+	char *buf = map_anon(bytes);
+	uint64_t handle;
+
+	gpu_and_queue(&gpu, &q);
+	handle = map_user(buf, buf, bytes);
+	for (uint32_t round = 1; round <= 6; round++) {
+		for (int i = 0; i < 8; i++)
+			queue_fill(&q, buf, round, bytes);
+		queue_submit(&q);
+		for (int i = 0; i < 3; i++) {
+			int pid = tap_fork(sleep_and_leave, buf);
+
+			buf[i * MIB] = 99;	/* a copy of this page for us */
+			expect(!mprotect(buf, bytes, PROT_READ), "%s", strerror(errno));
+			expect(!mprotect(buf, bytes, PROT_READ | PROT_WRITE), "%s", strerror(errno));
+			tap_join(pid);
+		}
+		queue_fill(&q, buf, round, bytes);
+		queue_run(&q);
+		value_check(buf, bytes, round);
+	}
+	unmap_user(handle);
+	queue_destroy(&q);
+}
+
+/* As in KFD: what has gone faults, and is found only when it is mapped again. */
+static void memory_that_has_gone_faults(void)
+{
+	char *buf = map_anon(4 * PAGE), *at = nowhere(4 * PAGE);
+	uint64_t handle;
+
+	gpu_and_queue(&gpu, &q);
+	handle = map_user(at, buf, 4 * PAGE);
+	queue_fill(&q, at, 1, 4 * PAGE);
+	queue_run(&q);
+	munmap(buf, 4 * PAGE);
+	queue_fill(&q, at, 2, 4 * PAGE);
+	queue_run_into_fault(&q);
+	queue_destroy(&q);
+	expect_int(gpu_unmap(&gpu, handle), ==, 0);
+	expect_int(gpu_map(&gpu, handle), ==, -EFAULT);
+	expect(mmap(buf, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == buf, "%s",
+	       strerror(errno));
+	expect_int(gpu_map(&gpu, handle), ==, 0);
+	queue_create(&q, &gpu, 4096);
+	queue_fill(&q, at, 3, 4 * PAGE);
+	queue_run(&q);
+	value_check(buf, 4 * PAGE, 3);
+	queue_destroy(&q);
+	unmap_user(handle);
+}
+
+/* Likewise as in KFD. */
+static void queue_waits_while_memory_is_read_only(void)
+{
+	char *buf = map_anon(4 * PAGE);
+	uint64_t handle;
+
+	gpu_and_queue(&gpu, &q);
+	handle = map_user(buf, buf, 4 * PAGE);
+	expect(!mprotect(buf, 4 * PAGE, PROT_READ), "%s", strerror(errno));
+	queue_fill(&q, buf, 7, 4 * PAGE);
+	queue_submit(&q);
+	nap_us(50000);
+	expect(!queue_idle(&q), "the queue writes to read-only memory");
+	value_check(buf, 4 * PAGE, 0);
+	expect(!mprotect(buf, 4 * PAGE, PROT_READ | PROT_WRITE), "%s", strerror(errno));
+	queue_wait(&q);
+	value_check(buf, 4 * PAGE, 7);
+	unmap_user(handle);
+	queue_destroy(&q);
+}
+
 static void die_at_work(void *arg)
 {
 	char *buf = map_anon(16 * MIB);
@@ -272,6 +390,10 @@ static const struct tap_test tests[] = {
 	TAP_TEST(limit_is_kept),
 	TAP_TEST(memory_in_vram_comes_home),
 	TAP_TEST(fork_takes_no_page_away),
+	TAP_TEST(gpu_follows_memory_that_moves),
+	TAP_TEST(running_queue_loses_no_write),
+	TAP_TEST(memory_that_has_gone_faults),
+	TAP_TEST(queue_waits_while_memory_is_read_only),
 	TAP_TEST(killed_process_lets_go),
 };
 
