@@ -407,14 +407,19 @@ static void unbound_peer_leaves_nothing_behind(void)
 	queue_destroy(&q[0]);
 }
 
+/* What parent and child tell each other. */
+struct told {
+	volatile uint32_t stop, rounds;
+};
+
 static void use_in_place_until_told(void *arg)
 {
-	volatile uint32_t *stop = arg;
+	struct told *told = arg;
 	char *buf, *copy;
 
 	open_both();
 	copy = in_ram(BYTES);
-	for (uint32_t round = 0; !*stop; round++) {
+	for (uint32_t round = 0; !told->stop; told->rounds = ++round) {
 		buf = map_anon(BYTES);
 		pattern_fill(buf, BYTES, round);
 		attr(buf, BYTES, KFD_IOCTL_SVM_ATTR_ACCESS_IN_PLACE, gpu[0].id);
@@ -429,18 +434,19 @@ static void use_in_place_until_told(void *arg)
 
 static void peer_is_unbound_while_it_is_used(void)
 {
-	volatile uint32_t *stop = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct told *told = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	char address[16];
 	int pid;
 
 	gpu_pci_address(1, address);
 	for (unsigned int round = 0; round < 3; round++) {
-		*stop = 0;
-		pid = tap_fork(use_in_place_until_told, (void *)stop);
-		nap_us(300000);
+		told->stop = told->rounds = 0;
+		pid = tap_fork(use_in_place_until_told, told);
+		expect(wait_until(told->rounds > round, 20000), "the process does not come so far");
+		nap_us(7000 * round);
 		expect_int(write_text(DRIVER "/unbind", address), ==, 0);
 		nap_us(50000);
-		*stop = 1;
+		told->stop = 1;
 		tap_join(pid);
 		expect_int(write_text(DRIVER "/bind", address), ==, 0);
 	}
