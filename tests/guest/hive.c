@@ -274,22 +274,24 @@ static void fault_of_a_peer_migrates_directly(void)
 /* One prefetch takes what is at the peer, in RAM and nowhere, each page to its place. */
 static void mixed_memory_is_collected_from_everywhere(void)
 {
-	enum { THIRD = BYTES / 4 };
+	enum { PART = BYTES / 4 };
 	char *buf = map_anon(BYTES);
 
 	open_both();
-	pattern_fill(buf, THIRD, SEED);
-	for (size_t i = 0; i < THIRD; i += 4 * PAGE)
+	/* else all of it is made present in RAM first */
+	attr(buf, BYTES, KFD_IOCTL_SVM_ATTR_CLR_FLAGS, KFD_IOCTL_SVM_FLAG_HOST_ACCESS);
+	pattern_fill(buf, PART, SEED);
+	for (size_t i = 0; i < PART; i += 4 * PAGE)
 		expect_int(svm_prefetch(&gpu[0], buf + i, 2 * PAGE, gpu[0].id), ==, 0);
 	count_from_here();
 	expect_int(svm_prefetch(&gpu[0], buf, BYTES, gpu[1].id), ==, 0);
 	expect_in_vram(buf, BYTES);
 	expect_int(counted(1, "pages_to_vram"), ==, PAGES);
-	expect_int(counted(1, "pages_from_peers"), ==, THIRD / PAGE / 2);
-	expect_int(counted(1, "holes_filled"), ==, (BYTES - THIRD) / PAGE);
+	expect_int(counted(1, "pages_from_peers"), ==, PART / PAGE / 2);
+	expect_int(counted(1, "holes_filled"), ==, (BYTES - PART) / PAGE);
 	expect_int(counted(0, "pages_to_ram"), ==, 0);
-	pattern_check(buf, THIRD, SEED);
-	value_check(buf + THIRD, BYTES - THIRD, 0);
+	pattern_check(buf, PART, SEED);
+	value_check(buf + PART, BYTES - PART, 0);
 	done();
 }
 
