@@ -12,10 +12,8 @@
  * next. VRAM is allocated for a batch of granules before the first folio is
  * locked, since an allocation may have to evict.
  */
-#include <drm/drm_print.h>
 #include <linux/pagemap.h>
 #include <linux/rmap.h>
-#include <linux/sched/rt.h>
 
 #include "hgpu_svm_priv.h"
 #include "hgpu_svm_trace.h"
@@ -40,17 +38,17 @@ struct granule {
 /* ---- the steps ---- */
 
 static int setup(struct hgpu_migration *m, struct vm_area_struct *vma,
-		 const struct granule *g, unsigned long select,
+		 unsigned long start, unsigned long end, unsigned long select,
 		 struct page *fault_page)
 {
 	u64 t0 = local_clock();
 	int err;
 
-	m->npages = (g->end - g->start) >> PAGE_SHIFT;
+	m->npages = (end - start) >> PAGE_SHIFT;
 	m->vma = (struct migrate_vma) {
 		.vma = vma,
-		.start = g->start,
-		.end = g->end,
+		.start = start,
+		.end = end,
 		.src = m->src,
 		.dst = m->dst,
 		.pgmap_owner = hgpu_hive_owner(m->hdev),
@@ -89,8 +87,14 @@ static bool came_from_peer(const struct hgpu_migration *m, u32 i)
 	return page && is_device_private_page(page);
 }
 
-/* Wait and end. Returns the pages that have moved, or the copy's error. */
-static long finish(struct hgpu_migration *m)
+/**
+ * hgpu_svm_finish() - the other steps: wait and end
+ * @m: the migration, after a begin that returned more than 0
+ *
+ * Context: process context, may sleep.
+ * Return: the pages that have moved, or the copy's error.
+ */
+long hgpu_svm_finish(struct hgpu_migration *m)
 {
 	long moved = 0, offered = 0, direct = 0;
 	u64 t0;
@@ -193,7 +197,7 @@ static long begin_to_vram(struct hgpu_migration *m, struct vm_area_struct *vma,
 		return err;
 
 	for (try = 0; try < HGPU_MIGRATE_TRIES; try++) {
-		err = setup(m, vma, g, g->select, NULL);
+		err = setup(m, vma, g->start, g->end, g->select, NULL);
 		if (err || m->vma.cpages)
 			break;
 	}
@@ -260,8 +264,21 @@ long hgpu_svm_choose_ram(struct hgpu_migration *m, struct vm_area_struct *vma,
 	return chosen;
 }
 
-static long begin_to_ram(struct hgpu_migration *m, struct vm_area_struct *vma,
-			 const struct granule *g, struct page *fault_page)
+/**
+ * hgpu_svm_begin_home() - the first step to system memory
+ * @m: the migration
+ * @vma: covers the addresses
+ * @start: first address
+ * @end: last address + 1; at most HGPU_GRANULE_PAGES
+ * @fault_page: the CPU waits for this page, to which it has a reference; or NULL
+ *
+ * Context: process context, may sleep; mmap_lock (read) is held.
+ * Return: the pages that are on their way; 0: none, nothing to finish; -ENOMEM,
+ * -ENODEV, or an error of migrate_vma_setup().
+ */
+long hgpu_svm_begin_home(struct hgpu_migration *m, struct vm_area_struct *vma,
+			 unsigned long start, unsigned long end,
+			 struct page *fault_page)
 {
 	long chosen;
 	int err;
@@ -270,7 +287,8 @@ static long begin_to_ram(struct hgpu_migration *m, struct vm_area_struct *vma,
 	if (err)
 		return err;
 
-	err = setup(m, vma, g, MIGRATE_VMA_SELECT_DEVICE_PRIVATE, fault_page);
+	err = setup(m, vma, start, end, MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
+		    fault_page);
 	if (err || !m->vma.cpages) {
 		hgpu_copy_cancel(m);
 		return err;
@@ -287,7 +305,7 @@ static long begin(struct hgpu_migration *m, struct vm_area_struct *vma,
 		  const struct granule *g)
 {
 	return g->chunk ? begin_to_vram(m, vma, g) :
-			  begin_to_ram(m, vma, g, NULL);
+			  hgpu_svm_begin_home(m, vma, g->start, g->end, NULL);
 }
 
 /**
@@ -315,7 +333,7 @@ static void pipeline_note(struct pipeline *p, long ret)
 static void pipeline_finish(struct pipeline *p)
 {
 	if (p->busy)
-		pipeline_note(p, finish(p->busy));
+		pipeline_note(p, hgpu_svm_finish(p->busy));
 	p->busy = NULL;
 }
 
@@ -350,7 +368,8 @@ static void pipeline_step(struct pipeline *p, struct vm_area_struct *vma,
  * there was something to move.
  */
 static int run_batch(struct hgpu_device *hdev, struct vm_area_struct *vma,
-		     const struct granule *g, unsigned int n, bool *collected)
+		     const struct granule *g, unsigned int n,
+		     bool *collected)
 {
 	struct pipeline p = { .first = hgpu_migration_get(hdev) };
 
@@ -394,8 +413,8 @@ static struct hgpu_svm_chunk *get_chunk(struct hgpu_svm_range *range,
 
 /* VRAM for up to a batch of granules: @n of them. Returns why no more. */
 static int get_batch(struct hgpu_svm_range *range, struct hgpu_device *hdev,
-		     unsigned long start, unsigned long end, struct granule *g,
-		     unsigned int *n)
+		     unsigned long start, unsigned long end,
+		     struct granule *g, unsigned int *n)
 {
 	u32 granule_pages = hgpu_svm_granule(&range->attrs);
 
@@ -696,132 +715,4 @@ int hgpu_svm_leave_gpus(struct hgpu_svm_range *range, int gpu,
 		any |= ret > 0;
 	}
 	return err ?: any;
-}
-
-/* ---- CPU faults ---- */
-
-/* The chunk's addresses, as they are where the fault is, within the VMA. */
-static struct granule fault_granule(struct vm_fault *vmf,
-				    struct hgpu_svm_chunk *chunk)
-{
-	unsigned long addr = vmf->address & PAGE_MASK;
-	unsigned long before = (page_to_pfn(vmf->page) - chunk->pfn) << PAGE_SHIFT;
-	unsigned long after = ((unsigned long)chunk->npages << PAGE_SHIFT) - before;
-
-	return (struct granule) {
-		.start = addr - min(before, addr - vmf->vma->vm_start),
-		.end = addr + min(after, vmf->vma->vm_end - addr),
-	};
-}
-
-/*
- * Once. 1: the page that faulted has come home. 0: it has not, others were
- * faster, or hold it for a moment. Otherwise why it cannot be had.
- */
-static int bring_home(struct hgpu_migration *m, struct vm_fault *vmf,
-		      const struct granule *g)
-{
-	u32 i = ((vmf->address & PAGE_MASK) - g->start) >> PAGE_SHIFT;
-	bool offered;
-	long ret;
-
-	ret = begin_to_ram(m, vmf->vma, g, vmf->page);
-	if (ret <= 0)
-		return ret;
-	offered = m->dst[i];
-	ret = finish(m);
-	if (!offered)
-		return 0;
-	if (ret < 0)
-		return ret;
-	return m->dst[i] && (m->src[i] & MIGRATE_PFN_MIGRATE);
-}
-
-/* For events: the memory is its owner's, whose child may have touched it. */
-static struct hgpu_smi_migration describe_fault(struct hgpu_svm_chunk *chunk,
-						const struct granule *g)
-{
-	return (struct hgpu_smi_migration) {
-		.pid = READ_ONCE(chunk->pid),
-		.first = g->start >> PAGE_SHIFT,
-		.npages = (g->end - g->start) >> PAGE_SHIFT,
-		.from = chunk->hdev->gpu_id,
-		.prefetch_loc = READ_ONCE(chunk->prefetch_loc),
-		.preferred_loc = READ_ONCE(chunk->preferred_loc),
-		.trigger = KFD_MIGRATE_TRIGGER_PAGEFAULT_CPU,
-	};
-}
-
-/* Some tries, at last for the page alone. Returns what bring_home() does. */
-static int bring_home_patiently(struct hgpu_device *hdev, struct vm_fault *vmf,
-				struct hgpu_svm_chunk *chunk)
-{
-	struct granule g = fault_granule(vmf, chunk);
-	struct hgpu_smi_migration what = describe_fault(chunk, &g);
-	struct hgpu_migration *m = hgpu_migration_get(hdev);
-	unsigned int try;
-	int ret = 0;
-
-	hgpu_smi_migrate_start(hdev, &what);
-	for (try = 0; try < HGPU_MIGRATE_TRIES && !ret; try++)
-		ret = bring_home(m, vmf, &g);
-	/* A neighbour's place, or so many addresses, may be what failed. */
-	if (ret < 0 && g.end - g.start > PAGE_SIZE) {
-		g.start = vmf->address & PAGE_MASK;
-		g.end = g.start + PAGE_SIZE;
-		ret = bring_home(m, vmf, &g);
-	}
-	if (m->collected)
-		hgpu_smi_migrate_end(hdev, &what);
-	hgpu_migration_put(m);
-	return ret;
-}
-
-/**
- * hgpu_svm_migrate_to_ram() - the CPU has touched a page in VRAM
- * @vmf: the fault
- *
- * The chunk is found through the page, never through the address or the
- * process: the fault may be a forked child's, or behind an mremap(). The
- * granule around the page comes home with it.
- *
- * Context: page fault; mmap_lock (read) is held, and a reference to the page.
- * Return: 0 (also when others were faster: the fault is simply taken again);
- * VM_FAULT_OOM; VM_FAULT_SIGBUS only when this very page cannot be brought.
- */
-vm_fault_t hgpu_svm_migrate_to_ram(struct vm_fault *vmf)
-{
-	struct hgpu_svm_chunk *chunk = vmf->page->zone_device_data;
-	struct hgpu_device *hdev = chunk->hdev;
-	u64 t0 = local_clock();
-	bool first;
-	int ret;
-
-	if (test_bit(HGPU_CHUNK_LOST, &chunk->flags))
-		return VM_FAULT_SIGBUS;
-
-	/*
-	 * Our reference to the page would be in the way of the thread that is
-	 * bringing the granule home: go, and fault again. With a real-time
-	 * priority that might keep that thread from running.
-	 */
-	first = !test_and_set_bit_lock(HGPU_CHUNK_HOMING, &chunk->flags);
-	if (!first && !rt_task(current)) {
-		cond_resched();
-		return 0;
-	}
-
-	hgpu_stat_inc(hdev, cpu_faults);
-	trace_hgpu_svm_cpu_fault(hdev, vmf->address, page_to_pfn(vmf->page));
-	ret = bring_home_patiently(hdev, vmf, chunk);
-	if (first)
-		clear_bit_unlock(HGPU_CHUNK_HOMING, &chunk->flags);
-
-	hgpu_stat_add(hdev, migrate_ns, local_clock() - t0);
-	if (ret >= 0)
-		return 0;
-	hgpu_stat_inc(hdev, cpu_faults_failed);
-	drm_err_ratelimited(&hdev->drm, "page at %#lx cannot be brought home (%d)\n",
-			    vmf->address, ret);
-	return ret == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
 }

@@ -263,6 +263,13 @@ int hgpu_svm_migrate_home(struct hgpu_svm_range *range,
 			  enum KFD_MIGRATE_TRIGGERS trigger);
 long hgpu_svm_choose_ram(struct hgpu_migration *m, struct vm_area_struct *vma,
 			 struct page *fault_page);
+long hgpu_svm_begin_home(struct hgpu_migration *m, struct vm_area_struct *vma,
+			 unsigned long start, unsigned long end,
+			 struct page *fault_page);
+long hgpu_svm_finish(struct hgpu_migration *m);
+
+/* CPU faults (hgpu_svm_cpu_fault.c) */
+
 vm_fault_t hgpu_svm_migrate_to_ram(struct vm_fault *vmf);
 
 /* Reports of faults (hgpu_svm_report.c) */

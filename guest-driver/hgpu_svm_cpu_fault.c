@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * CPU faults on memory in VRAM: what surrounds the page comes home with it.
+ */
+#include <drm/drm_print.h>
+#include <linux/sched/rt.h>
+
+#include "hgpu_svm_priv.h"
+#include "hgpu_svm_trace.h"
+
+#define HGPU_CPU_FAULT_TRIES	3
+
+/* Addresses that are brought home together */
+struct span {
+	unsigned long start;
+	unsigned long end;	/* exclusive */
+};
+
+/* The chunk's addresses, as they are where the fault is, within the VMA. */
+static struct span fault_granule(struct vm_fault *vmf,
+				 struct hgpu_svm_chunk *chunk)
+{
+	unsigned long addr = vmf->address & PAGE_MASK;
+	unsigned long before = (page_to_pfn(vmf->page) - chunk->pfn) << PAGE_SHIFT;
+	unsigned long after = ((unsigned long)chunk->npages << PAGE_SHIFT) - before;
+
+	return (struct span) {
+		.start = addr - min(before, addr - vmf->vma->vm_start),
+		.end = addr + min(after, vmf->vma->vm_end - addr),
+	};
+}
+
+/*
+ * Once. 1: the page that faulted has come home. 0: it has not, others were
+ * faster, or hold it for a moment. Otherwise why it cannot be had.
+ */
+static int bring_home(struct hgpu_migration *m, struct vm_fault *vmf,
+		      const struct span *g)
+{
+	u32 i = ((vmf->address & PAGE_MASK) - g->start) >> PAGE_SHIFT;
+	bool offered;
+	long ret;
+
+	ret = hgpu_svm_begin_home(m, vmf->vma, g->start, g->end, vmf->page);
+	if (ret <= 0)
+		return ret;
+	offered = m->dst[i];
+	ret = hgpu_svm_finish(m);
+	if (!offered)
+		return 0;
+	if (ret < 0)
+		return ret;
+	return m->dst[i] && (m->src[i] & MIGRATE_PFN_MIGRATE);
+}
+
+/* For events: the memory is its owner's, whose child may have touched it. */
+static struct hgpu_smi_migration describe_fault(struct hgpu_svm_chunk *chunk,
+						const struct span *g)
+{
+	return (struct hgpu_smi_migration) {
+		.pid = READ_ONCE(chunk->pid),
+		.first = g->start >> PAGE_SHIFT,
+		.npages = (g->end - g->start) >> PAGE_SHIFT,
+		.from = chunk->hdev->gpu_id,
+		.prefetch_loc = READ_ONCE(chunk->prefetch_loc),
+		.preferred_loc = READ_ONCE(chunk->preferred_loc),
+		.trigger = KFD_MIGRATE_TRIGGER_PAGEFAULT_CPU,
+	};
+}
+
+/* Some tries, at last for the page alone. Returns what bring_home() does. */
+static int bring_home_patiently(struct hgpu_device *hdev, struct vm_fault *vmf,
+				struct hgpu_svm_chunk *chunk)
+{
+	struct span g = fault_granule(vmf, chunk);
+	struct hgpu_smi_migration what = describe_fault(chunk, &g);
+	struct hgpu_migration *m = hgpu_migration_get(hdev);
+	unsigned int try;
+	int ret = 0;
+
+	hgpu_smi_migrate_start(hdev, &what);
+	for (try = 0; try < HGPU_CPU_FAULT_TRIES && !ret; try++)
+		ret = bring_home(m, vmf, &g);
+	/* A neighbour's place, or so many addresses, may be what failed. */
+	if (ret < 0 && g.end - g.start > PAGE_SIZE) {
+		g.start = vmf->address & PAGE_MASK;
+		g.end = g.start + PAGE_SIZE;
+		ret = bring_home(m, vmf, &g);
+	}
+	if (m->collected)
+		hgpu_smi_migrate_end(hdev, &what);
+	hgpu_migration_put(m);
+	return ret;
+}
+
+/**
+ * hgpu_svm_migrate_to_ram() - the CPU has touched a page in VRAM
+ * @vmf: the fault
+ *
+ * The chunk is found through the page, never through the address or the
+ * process: the fault may be a forked child's, or behind an mremap(). The
+ * granule around the page comes home with it.
+ *
+ * Context: page fault; mmap_lock (read) is held, and a reference to the page.
+ * Return: 0 (also when others were faster: the fault is simply taken again);
+ * VM_FAULT_OOM; VM_FAULT_SIGBUS only when this very page cannot be brought.
+ */
+vm_fault_t hgpu_svm_migrate_to_ram(struct vm_fault *vmf)
+{
+	struct hgpu_svm_chunk *chunk = vmf->page->zone_device_data;
+	struct hgpu_device *hdev = chunk->hdev;
+	u64 t0 = local_clock();
+	bool first;
+	int ret;
+
+	if (test_bit(HGPU_CHUNK_LOST, &chunk->flags))
+		return VM_FAULT_SIGBUS;
+
+	/*
+	 * Our reference to the page would be in the way of the thread that is
+	 * bringing the granule home: go, and fault again. With a real-time
+	 * priority that might keep that thread from running.
+	 */
+	first = !test_and_set_bit_lock(HGPU_CHUNK_HOMING, &chunk->flags);
+	if (!first && !rt_task(current)) {
+		cond_resched();
+		return 0;
+	}
+
+	hgpu_stat_inc(hdev, cpu_faults);
+	trace_hgpu_svm_cpu_fault(hdev, vmf->address, page_to_pfn(vmf->page));
+	ret = bring_home_patiently(hdev, vmf, chunk);
+	if (first)
+		clear_bit_unlock(HGPU_CHUNK_HOMING, &chunk->flags);
+
+	hgpu_stat_add(hdev, migrate_ns, local_clock() - t0);
+	if (ret >= 0)
+		return 0;
+	hgpu_stat_inc(hdev, cpu_faults_failed);
+	drm_err_ratelimited(&hdev->drm, "page at %#lx cannot be brought home (%d)\n",
+			    vmf->address, ret);
+	return ret == -ENOMEM ? VM_FAULT_OOM : VM_FAULT_SIGBUS;
+}
