@@ -147,7 +147,7 @@ static inline u32 hgpu_svm_granule(const struct hgpu_svm_attrs *attrs)
 		   (u32)HGPU_GRANULE_PAGES);
 }
 
-/* VRAM chunks (hgpu_pagemap.c) */
+/* VRAM chunks (hgpu_svm_chunk.c) */
 
 struct hgpu_svm_chunk *hgpu_chunk_get(struct hgpu_device *hdev,
 				      const void *owner, unsigned long va,
@@ -158,6 +158,10 @@ void hgpu_chunk_put(struct hgpu_svm_chunk *chunk);
 void hgpu_chunk_hide(struct hgpu_svm_chunk *chunk);
 bool hgpu_chunk_hidden(struct hgpu_svm_chunk *chunk);
 struct page *hgpu_chunk_take_page(struct hgpu_svm_chunk *chunk, u32 slot);
+void hgpu_chunk_page_free(struct page *page);
+bool hgpu_chunk_free(struct hgpu_svm_chunk *chunk);
+void hgpu_chunk_free_bo(struct hgpu_svm_chunk *chunk);
+struct hgpu_svm_chunk *hgpu_chunk_with_bo(struct hgpu_pagemap *pm);
 
 static inline u64 hgpu_page_vram_offset(struct hgpu_device *hdev,
 					const struct page *page)
