@@ -84,11 +84,9 @@ static void hgpu_bo_place(const struct hgpu_bo *bo, struct ttm_place *place)
 	}
 
 	place->mem_type = TTM_PL_VRAM;
-	/*
-	 * Tried once, without a walk of the LRU for something to evict:
-	 * nothing can be evicted yet.
-	 */
-	place->flags = TTM_PL_FLAG_DESIRED;
+	/* Otherwise tried once, without a walk of the LRU. */
+	if (!(bo->flags & HGPU_BO_MAY_EVICT))
+		place->flags |= TTM_PL_FLAG_DESIRED;
 	if (bo->flags & HGPU_BO_CONTIGUOUS)
 		place->flags |= TTM_PL_FLAG_CONTIGUOUS;
 	if (bo->flags & HGPU_BO_KERNEL)

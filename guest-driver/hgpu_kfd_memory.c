@@ -205,7 +205,7 @@ static int hgpu_kfd_alloc_vram(struct hgpu_kfd_bo *kbo)
 	if (ret)
 		return ret;
 	ret = hgpu_bo_create(hdev, kbo->size, min_t(u64, SZ_2M, rounddown_pow_of_two(kbo->size)),
-			     domain, HGPU_BO_CLEAR, &kbo->bo);
+			     domain, HGPU_BO_CLEAR | HGPU_BO_MAY_EVICT, &kbo->bo);
 	if (ret)
 		hgpu_memlimit_unreserve_vram(hdev, kbo->size);
 	else

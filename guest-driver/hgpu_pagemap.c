@@ -217,7 +217,7 @@ static bool pagemap_orphan(struct hgpu_device *hdev)
 
 	while (orphaned && (chunk = hgpu_chunk_with_bo(pm))) {
 		hgpu_chunk_free_bo(chunk);
-		hgpu_chunk_put(chunk);
+		hgpu_chunk_unref(chunk);
 	}
 	/* No buffer is being given back any more either. */
 	hgpu_pagemap_flush(hdev);

@@ -37,12 +37,15 @@ struct hgpu_migration;
  */
 #define HGPU_CHUNK_HOMING	0
 #define HGPU_CHUNK_LOST		1	/* its bytes cannot be had any more */
+#define HGPU_CHUNK_EVICTING	2	/* nobody may fill it; set under @lock */
 
 /**
  * struct hgpu_svm_chunk - VRAM of one migration granule
  * @hdev: the GPU
  * @bo: the memory; NULL in a pagemap that is orphaned
  * @kref: one for each live page and one for whoever works with it
+ * @fillers: those who may make pages of it live; protected by
+ *	&hgpu_pagemap.lock
  * @pfn: of the first page
  * @npages: at most HGPU_GRANULE_PAGES
  * @owner: who may find it again, a cookie; with @va the key in the hash
@@ -62,6 +65,7 @@ struct hgpu_svm_chunk {
 	struct hgpu_device *hdev;
 	struct hgpu_bo *bo;
 	struct kref kref;
+	unsigned int fillers;
 	unsigned long pfn;
 	u32 npages;
 	const void *owner;

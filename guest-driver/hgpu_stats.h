@@ -32,6 +32,9 @@
 	COUNTER(migrate_core_mm_ns)	/* of it in migrate_vma_*, hmm, dma_map */ \
 	COUNTER(migrate_sdma_wait_ns)	/* of it waiting for SDMA */	\
 	COUNTER(vram_full)		/* fell back to system memory */ \
+	COUNTER(evictions)		/* chunks that others needed */	\
+	COUNTER(evictions_refused)	/* ... and could not have */	\
+	COUNTER(pages_evicted)		/* of pages_to_ram */		\
 	COUNTER(vram_chunks_alloc)					\
 	COUNTER(vram_chunks_freed)					\
 	COUNTER(vram_pages_freed)	/* page_free callbacks */	\

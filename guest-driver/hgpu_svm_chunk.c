@@ -27,8 +27,11 @@ static struct hgpu_svm_chunk *chunk_find(struct hgpu_pagemap *pm,
 	hlist_for_each_entry(chunk, chunk_bucket(pm, owner, va), hash)
 		if (chunk->owner == owner && va >= chunk->va &&
 		    va + npages <= chunk->va + chunk->npages &&
-		    kref_get_unless_zero(&chunk->kref))
+		    !test_bit(HGPU_CHUNK_EVICTING, &chunk->flags) &&
+		    kref_get_unless_zero(&chunk->kref)) {
+			chunk->fillers++;
 			break;
+		}
 	spin_unlock(&pm->lock);
 	return chunk;
 }
@@ -75,6 +78,9 @@ static int chunk_add(struct hgpu_pagemap *pm, struct hgpu_svm_chunk *chunk)
 			       chunk_bucket(pm, chunk->owner, chunk->va));
 		list_add_tail(&chunk->link, &pm->chunks);
 		pm->num_chunks++;
+		/* From now on it can be evicted, but for its first filler. */
+		chunk->bo->owner = chunk;
+		WRITE_ONCE(chunk->bo->evict, hgpu_svm_evict_bo);
 	}
 	spin_unlock(&pm->lock);
 	return err;
@@ -82,7 +88,7 @@ static int chunk_add(struct hgpu_pagemap *pm, struct hgpu_svm_chunk *chunk)
 
 static struct hgpu_svm_chunk *chunk_new(struct hgpu_device *hdev,
 					const void *owner, unsigned long va,
-					u32 npages)
+					u32 npages, u32 bo_flags)
 {
 	u64 size = (u64)npages << PAGE_SHIFT;
 	struct hgpu_svm_chunk *chunk;
@@ -93,11 +99,13 @@ static struct hgpu_svm_chunk *chunk_new(struct hgpu_device *hdev,
 		return ERR_PTR(-ENOMEM);
 
 	err = hgpu_bo_create(hdev, size, roundup_pow_of_two(size),
-			     HGPU_DOMAIN_VRAM, HGPU_BO_CONTIGUOUS, &chunk->bo);
+			     HGPU_DOMAIN_VRAM, HGPU_BO_CONTIGUOUS | bo_flags,
+			     &chunk->bo);
 	if (err)
 		goto err_free;
 
 	kref_init(&chunk->kref);
+	chunk->fillers = 1;
 	chunk->hdev = hdev;
 	chunk->owner = owner;
 	chunk->va = va;
@@ -128,11 +136,13 @@ err_free:
  *
  * A chunk that was made for these addresses and still has live pages is found
  * again, so that what could not be moved the first time goes to its place;
- * unless it is hidden.
+ * unless it is hidden. When VRAM is full others' chunks, or this owner's, are
+ * evicted, the one that was used least recently first; but none that somebody
+ * is filling.
  *
  * Context: process context, may sleep; no folio is locked, no migration held.
- * Return: the chunk, with a reference for hgpu_chunk_put(); ERR_PTR: -ENOSPC
- * when VRAM is full, -ENOMEM, -ENODEV.
+ * Return: the chunk, to be filled until hgpu_chunk_put(); ERR_PTR: -ENOSPC
+ * when VRAM is full and nothing can be evicted just now, -ENOMEM, -ENODEV.
  */
 struct hgpu_svm_chunk *hgpu_chunk_get(struct hgpu_device *hdev,
 				      const void *owner, unsigned long va,
@@ -144,11 +154,11 @@ struct hgpu_svm_chunk *hgpu_chunk_get(struct hgpu_device *hdev,
 	if (chunk)
 		return chunk;
 
-	chunk = chunk_new(hdev, owner, va, npages);
+	chunk = chunk_new(hdev, owner, va, npages, 0);
 	if (chunk == ERR_PTR(-ENOSPC)) {
 		/* What was freed a moment ago may still wait for its work. */
 		hgpu_pagemap_flush(hdev);
-		chunk = chunk_new(hdev, owner, va, npages);
+		chunk = chunk_new(hdev, owner, va, npages, HGPU_BO_MAY_EVICT);
 	}
 	return chunk;
 }
@@ -165,14 +175,88 @@ static void chunk_release(struct kref *kref)
 }
 
 /**
- * hgpu_chunk_put() - drop a reference
+ * hgpu_chunk_unref() - drop a reference
  * @chunk: the chunk
  *
  * Context: any but interrupts.
  */
-void hgpu_chunk_put(struct hgpu_svm_chunk *chunk)
+void hgpu_chunk_unref(struct hgpu_svm_chunk *chunk)
 {
 	kref_put(&chunk->kref, chunk_release);
+}
+
+/**
+ * hgpu_chunk_put() - fill it no more
+ * @chunk: from hgpu_chunk_get()
+ *
+ * Context: any but interrupts, no page table lock.
+ */
+void hgpu_chunk_put(struct hgpu_svm_chunk *chunk)
+{
+	struct hgpu_pagemap *pm = &chunk->hdev->pagemap;
+
+	spin_lock(&pm->lock);
+	chunk->fillers--;
+	spin_unlock(&pm->lock);
+	hgpu_chunk_unref(chunk);
+}
+
+/**
+ * hgpu_chunk_evict_begin() - may this memory be taken away?
+ * @hdev: the GPU
+ * @bo: a chunk's, or what was one's
+ * @chunk: to be emptied, and given to hgpu_chunk_evict_end(); NULL: it has been
+ *
+ * Nobody takes a page of the chunk until then.
+ *
+ * Context: process context, @bo's dma_resv is held: it is the only one.
+ * Return: 0; -EBUSY: not now.
+ */
+int hgpu_chunk_evict_begin(struct hgpu_device *hdev, struct hgpu_bo *bo,
+			   struct hgpu_svm_chunk **chunk)
+{
+	struct hgpu_pagemap *pm = &hdev->pagemap;
+	struct hgpu_svm_chunk *c;
+	int err = 0;
+
+	dma_resv_assert_held(bo->tbo.base.resv);
+
+	spin_lock(&pm->lock);
+	c = bo->owner;
+	/* The last page is gone, its VRAM waits for the work item? */
+	if (c && !kref_get_unless_zero(&c->kref))
+		c = NULL;
+	if (c && (c->fillers || test_bit(HGPU_CHUNK_LOST, &c->flags) ||
+		  test_and_set_bit_lock(HGPU_CHUNK_HOMING, &c->flags)))
+		err = -EBUSY;
+	else if (c)
+		set_bit(HGPU_CHUNK_EVICTING, &c->flags);
+	spin_unlock(&pm->lock);
+
+	if (err) {
+		hgpu_chunk_unref(c);
+		return err;
+	}
+	*chunk = c;
+	return 0;
+}
+
+/**
+ * hgpu_chunk_evict_end() - as much as could be was brought home
+ * @chunk: from hgpu_chunk_evict_begin()
+ *
+ * Context: process context.
+ * Return: true if nothing is left in it; nobody will ever fill it again.
+ */
+bool hgpu_chunk_evict_end(struct hgpu_svm_chunk *chunk)
+{
+	bool empty = bitmap_empty(chunk->used, HGPU_GRANULE_PAGES);
+
+	if (!empty)
+		clear_bit(HGPU_CHUNK_EVICTING, &chunk->flags);
+	clear_bit_unlock(HGPU_CHUNK_HOMING, &chunk->flags);
+	hgpu_chunk_unref(chunk);
+	return empty;
 }
 
 /**
@@ -215,6 +299,8 @@ void hgpu_chunk_free_bo(struct hgpu_svm_chunk *chunk)
 
 	spin_lock(&pm->lock);
 	swap(bo, chunk->bo);
+	if (bo)
+		bo->owner = NULL;
 	spin_unlock(&pm->lock);
 	if (bo)
 		hgpu_bo_put(bo);
@@ -282,8 +368,9 @@ void hgpu_chunk_page_free(struct page *page)
 
 	page->zone_device_data = NULL;
 	hgpu_stat_inc(chunk->hdev, vram_pages_freed);
-	clear_bit(page_to_pfn(page) - chunk->pfn, chunk->used);
-	hgpu_chunk_put(chunk);
+	/* The next one to take the page has it as it was left here. */
+	clear_bit_unlock(page_to_pfn(page) - chunk->pfn, chunk->used);
+	hgpu_chunk_unref(chunk);
 }
 
 /**

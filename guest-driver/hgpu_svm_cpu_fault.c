@@ -53,31 +53,20 @@ static int bring_home(struct hgpu_migration *m, struct vm_fault *vmf,
 	return m->dst[i] && (m->src[i] & MIGRATE_PFN_MIGRATE);
 }
 
-/* For events: the memory is its owner's, whose child may have touched it. */
-static struct hgpu_smi_migration describe_fault(struct hgpu_svm_chunk *chunk,
-						const struct span *g)
-{
-	return (struct hgpu_smi_migration) {
-		.pid = READ_ONCE(chunk->pid),
-		.first = g->start >> PAGE_SHIFT,
-		.npages = (g->end - g->start) >> PAGE_SHIFT,
-		.from = chunk->hdev->gpu_id,
-		.prefetch_loc = READ_ONCE(chunk->prefetch_loc),
-		.preferred_loc = READ_ONCE(chunk->preferred_loc),
-		.trigger = KFD_MIGRATE_TRIGGER_PAGEFAULT_CPU,
-	};
-}
-
 /* Some tries, at last for the page alone. Returns what bring_home() does. */
 static int bring_home_patiently(struct hgpu_device *hdev, struct vm_fault *vmf,
 				struct hgpu_svm_chunk *chunk)
 {
 	struct span g = fault_granule(vmf, chunk);
-	struct hgpu_smi_migration what = describe_fault(chunk, &g);
 	struct hgpu_migration *m = hgpu_migration_get(hdev);
+	struct hgpu_smi_migration what;
 	unsigned int try;
 	int ret = 0;
 
+	what = hgpu_svm_describe_chunk(chunk,
+				       KFD_MIGRATE_TRIGGER_PAGEFAULT_CPU);
+	what.first = g.start >> PAGE_SHIFT;
+	what.npages = (g.end - g.start) >> PAGE_SHIFT;
 	hgpu_smi_migrate_start(hdev, &what);
 	for (try = 0; try < HGPU_CPU_FAULT_TRIES && !ret; try++)
 		ret = bring_home(m, vmf, &g);

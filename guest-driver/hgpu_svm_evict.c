@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Emptying VRAM without knowing who maps it: for removal of the GPU.
+ * Emptying VRAM without knowing who maps it: for others who need it, and for
+ * removal of the GPU.
  *
  * migrate_device_range() finds pages by pfn, takes them out of every page
  * table there is (of processes that have closed their files, of children that
- * never had any) and needs no mmap_lock.
+ * never had any) and needs no mmap_lock. So whoever allocates VRAM can evict,
+ * whatever the owners of the memory are waiting for.
  */
 #include <drm/drm_print.h>
 
@@ -12,6 +14,7 @@
 #include "hgpu_svm_trace.h"
 
 #define HGPU_EVICT_WARN_INTERVAL	(10 * HZ)
+#define HGPU_EVICT_TRIES		3
 
 /* Copy what has been collected. Returns pages moved or an error. */
 static long evict_collected(struct hgpu_migration *m)
@@ -66,6 +69,64 @@ out_put:
 	return ret;
 }
 
+/* What somebody holds for a moment (a CPU fault, say) is tried again. */
+static long empty_chunk(struct hgpu_svm_chunk *chunk)
+{
+	unsigned int try;
+	long ret, moved = 0;
+
+	for (try = 0; try < HGPU_EVICT_TRIES; try++) {
+		ret = evict_chunk(chunk);
+		if (ret < 0)
+			break;
+		moved += ret;
+		if (bitmap_empty(chunk->used, HGPU_GRANULE_PAGES))
+			break;
+		cond_resched();
+	}
+	return moved;
+}
+
+/**
+ * hgpu_svm_evict_bo() - bring a chunk's memory home, others need the VRAM
+ * @bo: the chunk's, or what was one's
+ *
+ * For &hgpu_bo.evict: TTM's eviction, which begins with what was used least
+ * recently. The allocation that waits for it may hold mmap_lock and
+ * &hgpu_svms.lock of its process, but no migration and no folio lock.
+ *
+ * Context: process context, may sleep; @bo's dma_resv is held.
+ * Return: true if nothing is in it any more.
+ */
+bool hgpu_svm_evict_bo(struct hgpu_bo *bo)
+{
+	struct hgpu_device *hdev = to_hgpu(bo->tbo.base.dev);
+	struct hgpu_smi_migration what;
+	struct hgpu_svm_chunk *chunk;
+	long moved;
+
+	if (hgpu_chunk_evict_begin(hdev, bo, &chunk)) {
+		hgpu_stat_inc(hdev, evictions_refused);
+		return false;
+	}
+	if (!chunk)
+		return true;
+
+	what = hgpu_svm_describe_chunk(chunk, KFD_MIGRATE_TRIGGER_TTM_EVICTION);
+	hgpu_smi_migrate_start(hdev, &what);
+	moved = empty_chunk(chunk);
+	if (moved)
+		hgpu_smi_migrate_end(hdev, &what);
+	hgpu_stat_add(hdev, pages_evicted, moved);
+
+	if (!hgpu_chunk_evict_end(chunk)) {
+		hgpu_stat_inc(hdev, evictions_refused);
+		return false;
+	}
+	hgpu_stat_inc(hdev, evictions);
+	return true;
+}
+
 /*
  * The chunk that has waited longest, with a reference; it goes to the end.
  * @only_lost is set if there is nothing more that could be brought home.
@@ -114,7 +175,7 @@ void hgpu_svm_evict_all(struct hgpu_device *hdev)
 
 		ret = chunk ? evict_chunk(chunk) : 0;
 		if (chunk)
-			hgpu_chunk_put(chunk);
+			hgpu_chunk_unref(chunk);
 		if (ret > 0)
 			continue;
 

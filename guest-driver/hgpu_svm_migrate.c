@@ -423,7 +423,7 @@ static int get_batch(struct hgpu_svm_range *range, struct hgpu_device *hdev,
 		g->end = granule_end(start, end, granule_pages);
 		g->chunk = get_chunk(range, hdev, g);
 		if (IS_ERR(g->chunk)) {
-			if (g->chunk == ERR_PTR(-ENOSPC))
+			if (g->chunk == ERR_PTR(-ENOSPC) && !*n)
 				hgpu_stat_inc(hdev, vram_full);
 			return PTR_ERR(g->chunk);
 		}
@@ -466,6 +466,32 @@ static struct hgpu_smi_migration describe(struct hgpu_svm_range *range,
 	};
 }
 
+/**
+ * hgpu_svm_describe_chunk() - for events: a chunk is brought home
+ * @chunk: the chunk
+ * @trigger: why
+ *
+ * The memory is its owner's, whoever touches it (a child, say) or wants its
+ * place, and is told of at the addresses that it was moved from.
+ *
+ * Context: any.
+ * Return: all of the chunk.
+ */
+struct hgpu_smi_migration
+hgpu_svm_describe_chunk(const struct hgpu_svm_chunk *chunk,
+			enum KFD_MIGRATE_TRIGGERS trigger)
+{
+	return (struct hgpu_smi_migration) {
+		.pid = READ_ONCE(chunk->pid),
+		.first = chunk->va,
+		.npages = chunk->npages,
+		.from = chunk->hdev->gpu_id,
+		.prefetch_loc = READ_ONCE(chunk->prefetch_loc),
+		.preferred_loc = READ_ONCE(chunk->preferred_loc),
+		.trigger = trigger,
+	};
+}
+
 /* What the core refuses, or what has no anonymous page. */
 static bool never_moves(struct vm_area_struct *vma)
 {
@@ -504,7 +530,13 @@ static void select_from(struct granule *g, unsigned int n,
 	}
 }
 
-/* As in KFD, memory for which there is no VRAM is no event. */
+/*
+ * As in KFD, memory for which there is no VRAM is no event.
+ *
+ * A batch may get less VRAM than it wants, since what it is about to fill is
+ * not evicted; once filled it can be, for the next batch. So of more memory
+ * than there is VRAM the end is in VRAM.
+ */
 static int to_vram_by_batches(struct hgpu_svm_range *range,
 			      struct hgpu_device *hdev,
 			      struct vm_area_struct *vma, unsigned long start,
@@ -521,6 +553,8 @@ static int to_vram_by_batches(struct hgpu_svm_range *range,
 		err = get_batch(range, hdev, start, end, g, &n);
 		if (!n)
 			break;
+		if (err == -ENOSPC)
+			err = 0;
 		select_from(g, n, what);
 		if (!begun)
 			hgpu_smi_migrate_start(hdev, what);

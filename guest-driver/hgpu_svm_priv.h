@@ -155,6 +155,10 @@ struct hgpu_svm_chunk *hgpu_chunk_get(struct hgpu_device *hdev,
 bool hgpu_chunk_any(struct hgpu_device *hdev, const void *owner,
 		    unsigned long va, unsigned long npages);
 void hgpu_chunk_put(struct hgpu_svm_chunk *chunk);
+void hgpu_chunk_unref(struct hgpu_svm_chunk *chunk);
+int hgpu_chunk_evict_begin(struct hgpu_device *hdev, struct hgpu_bo *bo,
+			   struct hgpu_svm_chunk **chunk);
+bool hgpu_chunk_evict_end(struct hgpu_svm_chunk *chunk);
 void hgpu_chunk_hide(struct hgpu_svm_chunk *chunk);
 bool hgpu_chunk_hidden(struct hgpu_svm_chunk *chunk);
 struct page *hgpu_chunk_take_page(struct hgpu_svm_chunk *chunk, u32 slot);
@@ -265,6 +269,9 @@ int hgpu_svm_migrate_home(struct hgpu_svm_range *range,
 			  struct hgpu_device *hdev, struct vm_area_struct *vma,
 			  unsigned long start, unsigned long end,
 			  enum KFD_MIGRATE_TRIGGERS trigger);
+struct hgpu_smi_migration
+hgpu_svm_describe_chunk(const struct hgpu_svm_chunk *chunk,
+			enum KFD_MIGRATE_TRIGGERS trigger);
 long hgpu_svm_choose_ram(struct hgpu_migration *m, struct vm_area_struct *vma,
 			 struct page *fault_page);
 long hgpu_svm_begin_home(struct hgpu_migration *m, struct vm_area_struct *vma,
@@ -275,6 +282,10 @@ long hgpu_svm_finish(struct hgpu_migration *m);
 /* CPU faults (hgpu_svm_cpu_fault.c) */
 
 vm_fault_t hgpu_svm_migrate_to_ram(struct vm_fault *vmf);
+
+/* Eviction (hgpu_svm_evict.c) */
+
+bool hgpu_svm_evict_bo(struct hgpu_bo *bo);
 
 /* Reports of faults (hgpu_svm_report.c) */
 

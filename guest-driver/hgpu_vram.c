@@ -47,22 +47,39 @@ static void hgpu_ttm_tt_destroy(struct ttm_device *bdev, struct ttm_tt *tt)
 	kfree(tt);
 }
 
-/* Nothing is evicted yet: VRAM that is full is reported as such. */
+/*
+ * The work is done here, where TTM only asks: it takes no for an answer and
+ * asks the next buffer, whereas a move that fails is an error to it.
+ */
 static bool hgpu_ttm_eviction_valuable(struct ttm_buffer_object *tbo,
 				       const struct ttm_place *place)
 {
-	return false;
+	struct hgpu_bo *bo = to_hgpu_bo(tbo);
+	bool (*evict)(struct hgpu_bo *bo) = READ_ONCE(bo->evict);
+
+	/* It also asks about system pages, to swap them out. */
+	if (tbo->resource->mem_type != TTM_PL_VRAM ||
+	    !ttm_bo_eviction_valuable(tbo, place))
+		return false;
+	return tbo->deleted || (evict && evict(bo));
 }
 
-/*
- * Only the first placement of a buffer comes here: a buffer keeps its place,
- * and eviction is refused above.
- */
+/* It is empty: its new place takes no memory. */
+static void hgpu_ttm_evict_flags(struct ttm_buffer_object *tbo,
+				 struct ttm_placement *placement)
+{
+	static const struct ttm_place nowhere = { .mem_type = TTM_PL_PRIV };
+
+	placement->num_placement = 1;
+	placement->placement = &nowhere;
+}
+
+/* A buffer gets its place, and may lose it for none. Nothing is copied. */
 static int hgpu_ttm_move(struct ttm_buffer_object *tbo, bool evict,
 			 struct ttm_operation_ctx *ctx,
 			 struct ttm_resource *new_mem, struct ttm_place *hop)
 {
-	if (tbo->resource)
+	if (tbo->resource && new_mem->mem_type != TTM_PL_PRIV)
 		return -EINVAL;
 	ttm_bo_move_null(tbo, new_mem);
 	return 0;
@@ -135,6 +152,7 @@ static struct ttm_device_funcs hgpu_ttm_funcs = {
 	.ttm_tt_create = hgpu_ttm_tt_create,
 	.ttm_tt_destroy = hgpu_ttm_tt_destroy,
 	.eviction_valuable = hgpu_ttm_eviction_valuable,
+	.evict_flags = hgpu_ttm_evict_flags,
 	.move = hgpu_ttm_move,
 	.io_mem_reserve = hgpu_ttm_io_mem_reserve,
 	.io_mem_pfn = hgpu_ttm_io_mem_pfn,
@@ -215,6 +233,7 @@ static void hgpu_vram_fini(struct drm_device *drm, void *arg)
 
 	ttm_range_man_fini(&vram->bdev, TTM_PL_TT);
 	hgpu_vram_mgr_fini(vram);
+	ttm_range_man_fini(&vram->bdev, TTM_PL_PRIV);
 	ttm_device_fini(&vram->bdev);
 }
 
@@ -238,9 +257,13 @@ int hgpu_vram_init(struct hgpu_device *hdev)
 			      hdev->drm.vma_offset_manager, false, false);
 	if (err)
 		return err;
-	err = hgpu_vram_mgr_init(vram);
+	/* Where buffers are whose VRAM others have got; as many as one likes. */
+	err = ttm_range_man_init(&vram->bdev, TTM_PL_PRIV, false, LONG_MAX);
 	if (err)
 		goto err_ttm;
+	err = hgpu_vram_mgr_init(vram);
+	if (err)
+		goto err_nowhere;
 	err = ttm_range_man_init(&vram->bdev, TTM_PL_TT, true,
 				 totalram_pages());
 	if (err)
@@ -251,6 +274,8 @@ int hgpu_vram_init(struct hgpu_device *hdev)
 
 err_mgr:
 	hgpu_vram_mgr_fini(vram);
+err_nowhere:
+	ttm_range_man_fini(&vram->bdev, TTM_PL_PRIV);
 err_ttm:
 	ttm_device_fini(&vram->bdev);
 	return err;

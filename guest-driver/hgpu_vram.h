@@ -3,7 +3,9 @@
  * VRAM and buffers: a TTM device with a drm_buddy manager behind TTM_PL_VRAM
  * and system pages behind TTM_PL_TT.
  *
- * Nothing is evicted here: an allocation that finds VRAM full fails at once.
+ * Of what fills VRAM only buffers that say how can be evicted, those of shared
+ * virtual memory, and only for allocations that ask for it. Such a buffer never
+ * comes back: what was in it moves elsewhere, and others get its VRAM.
  */
 #ifndef HGPU_VRAM_H
 #define HGPU_VRAM_H
@@ -75,6 +77,7 @@ enum hgpu_domain {
 #define HGPU_BO_CLEAR		BIT(1)	/* zeroed before it is returned */
 #define HGPU_BO_PINNED		BIT(2)	/* is never moved or evicted, also later */
 #define HGPU_BO_KERNEL		BIT(3)	/* may use the reserve; page tables, GART */
+#define HGPU_BO_MAY_EVICT	BIT(4)	/* when VRAM is full, make others leave it */
 
 /**
  * struct hgpu_bo - a buffer
@@ -85,12 +88,18 @@ enum hgpu_domain {
  * @destroyed: called when the memory has been given back, which may be long
  *	after the last hgpu_bo_put(): mappings of processes keep it. May not
  *	sleep. Set by the one who made the buffer, or NULL
+ * @evict: somebody else wants the memory. Called with the buffer's dma_resv
+ *	held, may sleep; true: nobody needs what is in it any more, nor will put
+ *	anything there. NULL: it stays. Set once, by the one who made the buffer
+ * @owner: for @evict, who also knows what protects it
  */
 struct hgpu_bo {
 	struct ttm_buffer_object tbo;
 	enum hgpu_domain domain;
 	u32 flags;
 	void (*destroyed)(struct hgpu_bo *bo);
+	bool (*evict)(struct hgpu_bo *bo);
+	void *owner;
 };
 
 static inline struct hgpu_bo *to_hgpu_bo(struct ttm_buffer_object *tbo)
@@ -110,11 +119,13 @@ static inline struct hgpu_bo *to_hgpu_bo(struct ttm_buffer_object *tbo)
  * @bop: the buffer, with one reference
  *
  * HGPU_BO_CLEAR of a big or invisible VRAM buffer is an SDMA job and is
- * waited for; do not use it under the migrate mutex.
+ * waited for; do not use it under the migrate mutex. HGPU_BO_MAY_EVICT takes
+ * that mutex, waits for jobs and invalidates mappings of processes.
  *
  * Context: process context, may sleep. Takes the buffer's own dma_resv
- * (trylock, nobody else knows it yet) and &hgpu_vram.lock.
- * Return: 0; -ENOSPC when VRAM is full, at once; -ENOMEM; -EINVAL; -ENODEV;
+ * (trylock, nobody else knows it yet) and &hgpu_vram.lock; to evict, the
+ * dma_resv of others (trylock).
+ * Return: 0; -ENOSPC when VRAM is full; -ENOMEM; -EINVAL; -ENODEV;
  * the SDMA job's error.
  */
 int hgpu_bo_create(struct hgpu_device *hdev, u64 size, u64 align,
@@ -159,7 +170,7 @@ static inline u64 hgpu_bo_size(const struct hgpu_bo *bo)
  * hgpu_bo_vram_offset() - where a contiguous VRAM buffer is
  * @bo: a buffer made with HGPU_BO_CONTIGUOUS in one of the VRAM domains
  *
- * Return: byte offset in VRAM. It never changes (nothing moves buffers yet).
+ * Return: byte offset in VRAM. It never changes, until the buffer is evicted.
  */
 u64 hgpu_bo_vram_offset(const struct hgpu_bo *bo);
 

@@ -148,6 +148,21 @@ static void hgpu_vram_mgr_free(struct ttm_resource_manager *man,
 	kfree(vres);
 }
 
+/* Would it help somebody who needs @place? The blocks stay: dma_resv is held. */
+static bool hgpu_vram_mgr_intersects(struct ttm_resource_manager *man,
+				     struct ttm_resource *res,
+				     const struct ttm_place *place, size_t size)
+{
+	struct gpu_buddy_block *block;
+
+	if (!place->lpfn)
+		return true;
+	list_for_each_entry(block, &to_vram_res(res)->blocks, link)
+		if (gpu_buddy_block_offset(block) >> PAGE_SHIFT < place->lpfn)
+			return true;
+	return false;
+}
+
 static void hgpu_vram_mgr_debug(struct ttm_resource_manager *man,
 				struct drm_printer *p)
 {
@@ -161,6 +176,7 @@ static void hgpu_vram_mgr_debug(struct ttm_resource_manager *man,
 static const struct ttm_resource_manager_func hgpu_vram_mgr_func = {
 	.alloc = hgpu_vram_mgr_alloc,
 	.free = hgpu_vram_mgr_free,
+	.intersects = hgpu_vram_mgr_intersects,
 	.debug = hgpu_vram_mgr_debug,
 };
 

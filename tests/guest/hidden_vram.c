@@ -75,17 +75,10 @@ static void gpu_faults_bring_pages_behind_the_bar(void)
 /* A buffer in VRAM that CPU and GPU have at the same address. */
 static char *vram_buffer(size_t bytes, uint32_t flags)
 {
-	struct kfd_ioctl_alloc_memory_of_gpu_args alloc = { .size = bytes, .gpu_id = gpu.id, .flags = flags };
-	struct kfd_ioctl_map_memory_to_gpu_args map = { .n_devices = 1, .device_ids_array_ptr = (uintptr_t)&gpu.id };
-	char *at = map_anon(bytes);
+	struct bo bo;
 
-	alloc.va_addr = (uintptr_t)at;
-	expect_int(kfd_ioctl(&gpu, AMDKFD_IOC_ALLOC_MEMORY_OF_GPU, &alloc), ==, 0);
-	expect(mmap(at, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, gpu.drm, alloc.mmap_offset) == at,
-	       "mmap of a buffer in VRAM: %s", strerror(errno));
-	map.handle = alloc.handle;
-	expect_int(kfd_ioctl(&gpu, AMDKFD_IOC_MAP_MEMORY_TO_GPU, &map), ==, 0);
-	return at;
+	bo_create_as(&bo, &gpu, bytes, flags);
+	return bo.at;
 }
 
 /* Find it clean, leave it dirty. */

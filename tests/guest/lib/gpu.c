@@ -173,27 +173,29 @@ void gpu_close(struct gpu *gpu)
 
 /* ---- buffers ---- */
 
-void bo_create(struct bo *bo, struct gpu *gpu, size_t size)
+void bo_create_as(struct bo *bo, struct gpu *gpu, size_t size, uint32_t flags)
 {
-	struct kfd_ioctl_alloc_memory_of_gpu_args alloc = {
-		.size = size, .gpu_id = gpu->id,
-		.flags = KFD_IOC_ALLOC_MEM_FLAGS_GTT | KFD_IOC_ALLOC_MEM_FLAGS_WRITABLE |
-			 KFD_IOC_ALLOC_MEM_FLAGS_EXECUTABLE | KFD_IOC_ALLOC_MEM_FLAGS_COHERENT |
-			 KFD_IOC_ALLOC_MEM_FLAGS_UNCACHED | KFD_IOC_ALLOC_MEM_FLAGS_NO_SUBSTITUTE,
-	};
+	struct kfd_ioctl_alloc_memory_of_gpu_args alloc = { .size = size, .gpu_id = gpu->id, .flags = flags };
 	struct kfd_ioctl_map_memory_to_gpu_args map = { .n_devices = 1, .device_ids_array_ptr = (uintptr_t)&gpu->id };
 	void *at = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	if (at == MAP_FAILED)
 		fail("mmap: %s", strerror(errno));
 	alloc.va_addr = (uintptr_t)at;
-	must(kfd_ioctl(gpu, AMDKFD_IOC_ALLOC_MEMORY_OF_GPU, &alloc), "ALLOC_MEMORY_OF_GPU (GTT)");
+	must(kfd_ioctl(gpu, AMDKFD_IOC_ALLOC_MEMORY_OF_GPU, &alloc), "ALLOC_MEMORY_OF_GPU");
 	if (mmap(at, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, gpu->drm, alloc.mmap_offset) != at)
-		fail("mmap of a GTT buffer on the render node: %s", strerror(errno));
+		fail("mmap of a buffer on the render node: %s", strerror(errno));
 	map.handle = alloc.handle;
 	must(kfd_ioctl(gpu, AMDKFD_IOC_MAP_MEMORY_TO_GPU, &map), "MAP_MEMORY_TO_GPU");
 	expect_int(map.n_success, ==, 1);
 	*bo = (struct bo){ .gpu = gpu, .handle = alloc.handle, .size = size, .at = at };
+}
+
+void bo_create(struct bo *bo, struct gpu *gpu, size_t size)
+{
+	bo_create_as(bo, gpu, size, KFD_IOC_ALLOC_MEM_FLAGS_GTT | KFD_IOC_ALLOC_MEM_FLAGS_WRITABLE |
+				    KFD_IOC_ALLOC_MEM_FLAGS_EXECUTABLE | KFD_IOC_ALLOC_MEM_FLAGS_COHERENT |
+				    KFD_IOC_ALLOC_MEM_FLAGS_UNCACHED | KFD_IOC_ALLOC_MEM_FLAGS_NO_SUBSTITUTE);
 }
 
 void bo_destroy(struct bo *bo)

@@ -51,7 +51,7 @@ void gpu_pci_address(unsigned int index, char address[16]);
 int kfd_ioctl(const struct gpu *gpu, unsigned long request, void *arg);
 
 /**
- * struct bo - a GTT buffer, mapped at the same address for CPU and GPU
+ * struct bo - a buffer, mapped at the same address for CPU and GPU
  */
 struct bo {
 	struct gpu *gpu;
@@ -60,7 +60,8 @@ struct bo {
 	void *at;
 };
 
-void bo_create(struct bo *bo, struct gpu *gpu, size_t size);
+void bo_create(struct bo *bo, struct gpu *gpu, size_t size);	/* in GTT */
+void bo_create_as(struct bo *bo, struct gpu *gpu, size_t size, uint32_t flags);	/* KFD_IOC_ALLOC_MEM_FLAGS_* */
 void bo_destroy(struct bo *bo);
 
 /*
