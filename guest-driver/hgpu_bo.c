@@ -213,6 +213,18 @@ void hgpu_bo_put(struct hgpu_bo *bo)
 		drm_gem_object_put(&bo->tbo.base);
 }
 
+void hgpu_bo_touch(struct hgpu_bo *bo)
+{
+	struct ttm_device *bdev = bo->tbo.bdev;
+
+	if (!dma_resv_trylock(bo->tbo.base.resv))
+		return;
+	spin_lock(&bdev->lru_lock);
+	ttm_bo_move_to_lru_tail(&bo->tbo);
+	spin_unlock(&bdev->lru_lock);
+	dma_resv_unlock(bo->tbo.base.resv);
+}
+
 u64 hgpu_bo_vram_offset(const struct hgpu_bo *bo)
 {
 	WARN_ON_ONCE(bo->tbo.resource->mem_type != TTM_PL_VRAM ||

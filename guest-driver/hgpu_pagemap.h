@@ -31,6 +31,7 @@ struct hgpu_migration;
 
 #define HGPU_GRANULE_PAGES	512	/* a chunk's limit, and a window's */
 #define HGPU_CHUNK_HASH_BITS	8
+#define HGPU_EVICTED		32	/* granules that are remembered */
 
 /* A CPU fault is bringing pages home. Only tried, never waited for: whoever
  * waits holds a page that the other needs free.
@@ -81,16 +82,34 @@ struct hgpu_svm_chunk {
 };
 
 /**
+ * struct hgpu_evicted - a granule that had to leave VRAM
+ * @owner: of the chunk that it was in
+ * @va: likewise
+ * @when: the number of the eviction
+ * @times: so often, each soon after the one before
+ */
+struct hgpu_evicted {
+	const void *owner;
+	unsigned long va;
+	u64 when;
+	unsigned int times;
+};
+
+/**
  * struct hgpu_pagemap - device-private memory of one GPU
  * @pgmap: the core's part; its owner is the GPU, or its hive
  * @region: the physical addresses that it took
  * @base_pfn: pfn of VRAM's first page
  * @npages: pages of VRAM
- * @lock: protects @hash, @chunks, @num_chunks, @closed and the chunks' buffers
+ * @lock: protects @hash, @chunks, @num_chunks, @closed, the chunks' buffers,
+ *	@evicted and what belongs to it
  * @hash: chunks by who may fill them further
  * @chunks: all of them
  * @num_chunks: how many; may be read without @lock as a hint
  * @closed: the GPU is being removed: no new chunks
+ * @evicted: granules that were evicted lately
+ * @evicted_next: where the next one goes
+ * @num_evicted: evictions so far
  * @free_list: chunks without a live page
  * @free_work: frees @free_list, and after the last chunk an orphan
  * @idle: woken when @chunks becomes empty
@@ -113,6 +132,9 @@ struct hgpu_pagemap {
 	struct list_head chunks;
 	unsigned long num_chunks;
 	bool closed;
+	struct hgpu_evicted evicted[HGPU_EVICTED];
+	unsigned int evicted_next;
+	u64 num_evicted;
 	struct llist_head free_list;
 	struct work_struct free_work;
 	wait_queue_head_t idle;

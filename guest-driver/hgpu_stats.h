@@ -34,6 +34,7 @@
 	COUNTER(vram_full)		/* fell back to system memory */ \
 	COUNTER(evictions)		/* chunks that others needed */	\
 	COUNTER(evictions_refused)	/* ... and could not have */	\
+	COUNTER(evictions_forgone)	/* ... for what goes round */	\
 	COUNTER(pages_evicted)		/* of pages_to_ram */		\
 	COUNTER(vram_chunks_alloc)					\
 	COUNTER(vram_chunks_freed)					\

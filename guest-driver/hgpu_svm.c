@@ -12,7 +12,8 @@
  * 2. &hgpu_svms.lock: ranges and attributes. Held by fault handling and the
  *    ioctls, also while they migrate and fault pages in; never by a CPU fault,
  *    which may be taken below it
- * 3. dma_resv of a buffer. VRAM for a migration is allocated here, before
+ * 3. dma_resv of a buffer. VRAM for a migration is allocated here, and may have
+ *    to be evicted, whoever's it is, before
  * 4. the migrate mutex: &struct hgpu_migration, one for each transfer window.
  *    Below dma_resv, since an eviction is called with that held and needs a
  *    window; nothing takes a dma_resv while it has a migration
@@ -20,7 +21,8 @@
  * 6. what a reset holds: the SDMA ring's submit_lock, &hgpu_device.reset_lock
  * 7. &hgpu_svms.notifier_lock: the GPU's PTEs. Taken in notifiers, hence in
  *    reclaim: nothing is allocated below
- * 8. spinlocks: page tables, TLB flush, chunks, rings, events
+ * 8. spinlocks: page tables, TLB flush, chunks, TTM's LRU lists, rings, events.
+ *    A dma_resv is tried here, too, to move a chunk to the end of its list
  */
 
 #include <linux/dma-resv.h>

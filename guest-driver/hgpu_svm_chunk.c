@@ -133,12 +133,13 @@ err_free:
  * @owner: a cookie; the caller lets no two threads fill chunks of one owner
  * @va: page number of the granule's first page
  * @npages: at most HGPU_GRANULE_PAGES, within one aligned HGPU_GRANULE_PAGES
+ * @bo_flags: HGPU_BO_MAY_EVICT or 0
  *
  * A chunk that was made for these addresses and still has live pages is found
  * again, so that what could not be moved the first time goes to its place;
- * unless it is hidden. When VRAM is full others' chunks, or this owner's, are
- * evicted, the one that was used least recently first; but none that somebody
- * is filling.
+ * unless it is hidden. When VRAM is full others' chunks, or this owner's, may
+ * be evicted, the one that was used least recently first; but none that
+ * somebody is filling.
  *
  * Context: process context, may sleep; no folio is locked, no migration held.
  * Return: the chunk, to be filled until hgpu_chunk_put(); ERR_PTR: -ENOSPC
@@ -146,21 +147,37 @@ err_free:
  */
 struct hgpu_svm_chunk *hgpu_chunk_get(struct hgpu_device *hdev,
 				      const void *owner, unsigned long va,
-				      u32 npages)
+				      u32 npages, u32 bo_flags)
 {
 	struct hgpu_svm_chunk *chunk;
 
 	chunk = chunk_find(&hdev->pagemap, owner, va, npages);
-	if (chunk)
+	if (chunk) {
+		hgpu_chunk_touch(chunk);
 		return chunk;
+	}
 
 	chunk = chunk_new(hdev, owner, va, npages, 0);
 	if (chunk == ERR_PTR(-ENOSPC)) {
 		/* What was freed a moment ago may still wait for its work. */
 		hgpu_pagemap_flush(hdev);
-		chunk = chunk_new(hdev, owner, va, npages, HGPU_BO_MAY_EVICT);
+		chunk = chunk_new(hdev, owner, va, npages, bo_flags);
 	}
 	return chunk;
+}
+
+/**
+ * hgpu_chunk_touch() - a GPU uses it: others are evicted first
+ * @chunk: the caller has a reference, or knows a page of it that stays live
+ *
+ * Context: any but interrupts; its GPU is not being removed.
+ */
+void hgpu_chunk_touch(struct hgpu_svm_chunk *chunk)
+{
+	struct hgpu_bo *bo = READ_ONCE(chunk->bo);
+
+	if (bo)
+		hgpu_bo_touch(bo);
 }
 
 /* Called under a page table lock: only counts. */

@@ -69,6 +69,75 @@ out_put:
 	return ret;
 }
 
+/* ---- going round ---- */
+
+/*
+ * When GPUs work on more memory than there is VRAM, granules come and go. That
+ * is how it should be as long as something is done with each. But where next
+ * to nothing is left of VRAM, or many fault at once, one may have to leave
+ * before the access that brought it has been replayed, and so on for ever.
+ *
+ * So if one was evicted so many times, each time within so many evictions of
+ * others, a GPU fault evicts nobody for it: it is used in system memory, which
+ * always works. A prefetch is not bound by this.
+ */
+#define HGPU_ROUND_TIMES	4
+#define HGPU_ROUND_EVICTIONS	16
+
+static struct hgpu_evicted *find_evicted(struct hgpu_pagemap *pm,
+					 const void *owner, unsigned long va)
+{
+	struct hgpu_evicted *e;
+
+	lockdep_assert_held(&pm->lock);
+	for (e = pm->evicted; e < pm->evicted + HGPU_EVICTED; e++)
+		if (e->owner == owner && e->va == va && e->times &&
+		    pm->num_evicted - e->when <= HGPU_ROUND_EVICTIONS)
+			return e;
+	return NULL;
+}
+
+static void note_evicted(struct hgpu_pagemap *pm, const void *owner,
+			 unsigned long va)
+{
+	struct hgpu_evicted *e;
+
+	spin_lock(&pm->lock);
+	e = find_evicted(pm, owner, va);
+	if (!e) {
+		e = &pm->evicted[pm->evicted_next++ % HGPU_EVICTED];
+		*e = (struct hgpu_evicted) { owner, va };
+	}
+	e->times++;
+	e->when = ++pm->num_evicted;
+	spin_unlock(&pm->lock);
+}
+
+/**
+ * hgpu_svm_goes_round() - would it be evicted again and again?
+ * @svms: whose
+ * @hdev: the GPU
+ * @va: page number of the granule's first page
+ *
+ * Context: any but interrupts.
+ * Return: true if nothing should be evicted for it.
+ */
+bool hgpu_svm_goes_round(struct hgpu_svms *svms, struct hgpu_device *hdev,
+			 unsigned long va)
+{
+	struct hgpu_pagemap *pm = &hdev->pagemap;
+	const struct hgpu_evicted *e;
+	unsigned int times;
+
+	spin_lock(&pm->lock);
+	e = find_evicted(pm, svms, va);
+	times = e ? e->times : 0;
+	spin_unlock(&pm->lock);
+	return times >= HGPU_ROUND_TIMES;
+}
+
+/* ---- one ---- */
+
 /* What somebody holds for a moment (a CPU fault, say) is tried again. */
 static long empty_chunk(struct hgpu_svm_chunk *chunk)
 {
@@ -103,6 +172,7 @@ bool hgpu_svm_evict_bo(struct hgpu_bo *bo)
 	struct hgpu_device *hdev = to_hgpu(bo->tbo.base.dev);
 	struct hgpu_smi_migration what;
 	struct hgpu_svm_chunk *chunk;
+	const void *owner;
 	long moved;
 
 	if (hgpu_chunk_evict_begin(hdev, bo, &chunk)) {
@@ -119,13 +189,17 @@ bool hgpu_svm_evict_bo(struct hgpu_bo *bo)
 		hgpu_smi_migrate_end(hdev, &what);
 	hgpu_stat_add(hdev, pages_evicted, moved);
 
+	owner = chunk->owner;
 	if (!hgpu_chunk_evict_end(chunk)) {
 		hgpu_stat_inc(hdev, evictions_refused);
 		return false;
 	}
 	hgpu_stat_inc(hdev, evictions);
+	note_evicted(&hdev->pagemap, owner, what.first);
 	return true;
 }
+
+/* ---- all ---- */
 
 /*
  * The chunk that has waited longest, with a reference; it goes to the end.

@@ -287,6 +287,32 @@ static void note_mapped(const struct map_block *b)
 }
 
 /*
+ * What was found in VRAM is live, as long as the lock is held, and was used
+ * just now. Its chunk must know of it: that is how VRAM pages are counted.
+ */
+static void note_vram_locked(struct map_block *b)
+{
+	struct hgpu_svm_scratch *s = b->svms->scratch;
+	struct hgpu_svm_chunk *chunk, *last = NULL;
+	struct page *page;
+	u32 i;
+
+	lockdep_assert_held(&b->svms->notifier_lock);
+
+	for (i = 0; i < b->n; i++) {
+		if (!hgpu_pte_is_vram(s->ptes[i]))
+			continue;
+		page = hmm_pfn_to_page(s->pfns[i]);
+		chunk = page->zone_device_data;
+		WARN_ON_ONCE(!test_bit(page_to_pfn(page) - chunk->pfn,
+				       chunk->used));
+		if (chunk != last)
+			hgpu_chunk_touch(chunk);
+		last = chunk;
+	}
+}
+
+/*
  * One attempt. -EBUSY: start over.
  *
  *  1. look the pages up, making them present if asked to
@@ -317,6 +343,7 @@ static int map_block_once(struct map_block *b, unsigned int gpu)
 	} else {
 		note_mapped(b);
 		dirty_pages_locked(b);
+		note_vram_locked(b);
 		when = fault ? hgpu_gpu_timestamp(b->hdev) : 0;
 		hgpu_svm_write_ptes_locked(svms, gpu, b->first, b->n, s->ptes,
 					   fault ? HGPU_FLUSH_ALWAYS :

@@ -395,14 +395,25 @@ static unsigned long granule_end(unsigned long addr, unsigned long end,
 	return min(end, ALIGN_DOWN(addr, size) + size);
 }
 
+/* What is asked for gets VRAM; a fault does, unless it goes round. */
 static struct hgpu_svm_chunk *get_chunk(struct hgpu_svm_range *range,
 					struct hgpu_device *hdev,
+					enum KFD_MIGRATE_TRIGGERS trigger,
 					const struct granule *g)
 {
+	unsigned long va = g->start >> PAGE_SHIFT;
+	u32 bo_flags = HGPU_BO_MAY_EVICT;
 	struct hgpu_svm_chunk *chunk;
 
-	chunk = hgpu_chunk_get(hdev, range->svms, g->start >> PAGE_SHIFT,
-			       (g->end - g->start) >> PAGE_SHIFT);
+	if (trigger == KFD_MIGRATE_TRIGGER_PAGEFAULT_GPU &&
+	    hgpu_svm_goes_round(range->svms, hdev, va))
+		bo_flags = 0;
+	chunk = hgpu_chunk_get(hdev, range->svms, va,
+			       (g->end - g->start) >> PAGE_SHIFT, bo_flags);
+	if (chunk == ERR_PTR(-ENOSPC) && !bo_flags) {
+		hgpu_stat_inc(hdev, evictions_forgone);
+		trace_hgpu_svm_goes_round(hdev, range->svms->pid, va);
+	}
 	if (!IS_ERR(chunk)) {
 		WRITE_ONCE(chunk->pid, range->svms->pid);
 		WRITE_ONCE(chunk->prefetch_loc, range->attrs.prefetch_loc);
@@ -413,15 +424,15 @@ static struct hgpu_svm_chunk *get_chunk(struct hgpu_svm_range *range,
 
 /* VRAM for up to a batch of granules: @n of them. Returns why no more. */
 static int get_batch(struct hgpu_svm_range *range, struct hgpu_device *hdev,
-		     unsigned long start, unsigned long end,
-		     struct granule *g, unsigned int *n)
+		     enum KFD_MIGRATE_TRIGGERS trigger, unsigned long start,
+		     unsigned long end, struct granule *g, unsigned int *n)
 {
 	u32 granule_pages = hgpu_svm_granule(&range->attrs);
 
 	for (*n = 0; *n < HGPU_MIGRATE_BATCH && start < end; g++, ++*n) {
 		g->start = start;
 		g->end = granule_end(start, end, granule_pages);
-		g->chunk = get_chunk(range, hdev, g);
+		g->chunk = get_chunk(range, hdev, trigger, g);
 		if (IS_ERR(g->chunk)) {
 			if (g->chunk == ERR_PTR(-ENOSPC) && !*n)
 				hgpu_stat_inc(hdev, vram_full);
@@ -434,14 +445,15 @@ static int get_batch(struct hgpu_svm_range *range, struct hgpu_device *hdev,
 
 /* Other chunks in place of those that turned out to be full. */
 static int get_hidden(struct hgpu_svm_range *range, struct hgpu_device *hdev,
-		      struct granule *g, unsigned int n)
+		      enum KFD_MIGRATE_TRIGGERS trigger, struct granule *g,
+		      unsigned int n)
 {
 	struct hgpu_svm_chunk *chunk;
 
 	for (; n--; g++) {
 		if (!hgpu_chunk_hidden(g->chunk))
 			continue;
-		chunk = get_chunk(range, hdev, g);
+		chunk = get_chunk(range, hdev, trigger, g);
 		if (IS_ERR(chunk))
 			return PTR_ERR(chunk);
 		hgpu_chunk_put(g->chunk);
@@ -550,7 +562,7 @@ static int to_vram_by_batches(struct hgpu_svm_range *range,
 	while (start < end && !err && !fatal_signal_pending(current)) {
 		unsigned int i, n;
 
-		err = get_batch(range, hdev, start, end, g, &n);
+		err = get_batch(range, hdev, what->trigger, start, end, g, &n);
 		if (!n)
 			break;
 		if (err == -ENOSPC)
@@ -561,7 +573,7 @@ static int to_vram_by_batches(struct hgpu_svm_range *range,
 		begun = true;
 		ret = run_batch(hdev, vma, g, n, &collected);
 		if (ret == -EAGAIN)	/* once, with chunks that are new */
-			ret = get_hidden(range, hdev, g, n) ?:
+			ret = get_hidden(range, hdev, what->trigger, g, n) ?:
 			      run_batch(hdev, vma, g, n, &collected);
 		if (ret && !err)
 			err = ret;

@@ -151,7 +151,8 @@ static inline u32 hgpu_svm_granule(const struct hgpu_svm_attrs *attrs)
 
 struct hgpu_svm_chunk *hgpu_chunk_get(struct hgpu_device *hdev,
 				      const void *owner, unsigned long va,
-				      u32 npages);
+				      u32 npages, u32 bo_flags);
+void hgpu_chunk_touch(struct hgpu_svm_chunk *chunk);
 bool hgpu_chunk_any(struct hgpu_device *hdev, const void *owner,
 		    unsigned long va, unsigned long npages);
 void hgpu_chunk_put(struct hgpu_svm_chunk *chunk);
@@ -286,6 +287,8 @@ vm_fault_t hgpu_svm_migrate_to_ram(struct vm_fault *vmf);
 /* Eviction (hgpu_svm_evict.c) */
 
 bool hgpu_svm_evict_bo(struct hgpu_bo *bo);
+bool hgpu_svm_goes_round(struct hgpu_svms *svms, struct hgpu_device *hdev,
+			 unsigned long va);
 
 /* Reports of faults (hgpu_svm_report.c) */
 

@@ -213,6 +213,23 @@ TRACE_EVENT(hgpu_svm_evicted,
 		  __entry->pfn, __entry->moved, __entry->err)
 );
 
+TRACE_EVENT(hgpu_svm_goes_round,
+	TP_PROTO(struct hgpu_device *hdev, pid_t pid, unsigned long va),
+	TP_ARGS(hdev, pid, va),
+	TP_STRUCT__entry(
+		__field(int, index)
+		__field(pid_t, pid)
+		__field(unsigned long, va)
+	),
+	TP_fast_assign(
+		__entry->index = hdev->index;
+		__entry->pid = pid;
+		__entry->va = va;
+	),
+	TP_printk("gpu%d pid=%d va=%#lx", __entry->index, __entry->pid,
+		  __entry->va)
+);
+
 #endif /* HGPU_SVM_TRACE_H */
 
 #undef TRACE_INCLUDE_PATH

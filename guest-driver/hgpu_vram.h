@@ -156,6 +156,16 @@ static inline struct hgpu_bo *hgpu_bo_get(struct hgpu_bo *bo)
 void hgpu_bo_put(struct hgpu_bo *bo);
 
 /**
+ * hgpu_bo_touch() - the buffer was used: others are evicted before it
+ * @bo: the buffer
+ *
+ * Does nothing while somebody has its dma_resv, which is only tried.
+ *
+ * Context: any but interrupts; does not sleep.
+ */
+void hgpu_bo_touch(struct hgpu_bo *bo);
+
+/**
  * hgpu_bo_size() - how big is it?
  * @bo: the buffer
  *

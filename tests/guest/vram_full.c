@@ -5,6 +5,7 @@
  * RUN: --vram 16M
  */
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -173,14 +174,154 @@ static void vram_is_used_again_when_it_is_free(void)
 	}
 }
 
+/* ---- which one goes ---- */
+
+enum { MANY = MUCH / GRANULE };
+
+/* Use granules one after the other until one more evicts; returns how many were used. */
+static int fill_vram(char *buf)
+{
+	struct stats s;
+	int n = 0;
+
+	stats_read(&s, 0);
+	while (!stats_since(&s, "evictions")) {
+		expect_int(n, <, MANY);
+		queue_fill(&q, buf + n * GRANULE, n + 1, GRANULE);
+		n++;
+		queue_run(&q);
+	}
+	expect_in_ram(buf, GRANULE);
+	expect_in_vram(buf + GRANULE, (n - 1) * GRANULE);
+	return n;
+}
+
+static void memory_used_last_stays(void)
+{
+	char *buf = map_anon(MUCH);
+	int n;
+
+	gpu_and_queue(&gpu, &q);
+	n = fill_vram(buf);
+	expect_int(n, >, 5);
+	/* the oldest two are used once more: one is asked for again, of the other the GPU loses the mapping */
+	expect_int(svm_prefetch(&gpu, buf + GRANULE, GRANULE, gpu.id), ==, 0);
+	expect(!mprotect(buf + 2 * GRANULE, GRANULE, PROT_READ) &&
+	       !mprotect(buf + 2 * GRANULE, GRANULE, PROT_READ | PROT_WRITE), "mprotect: %s", strerror(errno));
+	queue_write32(&q, buf + 2 * GRANULE, 3);
+	queue_fill(&q, buf + n * GRANULE, n + 1, GRANULE);
+	queue_fill(&q, buf + (n + 1) * GRANULE, n + 2, GRANULE);
+	queue_run(&q);
+	expect_in_vram(buf + GRANULE, 2 * GRANULE);
+	expect_in_ram(buf + 3 * GRANULE, 2 * GRANULE);
+	expect_in_vram(buf + 5 * GRANULE, (n - 3) * GRANULE);
+	for (int i = 0; i < n + 2; i++)
+		value_check(buf + i * GRANULE, GRANULE, i + 1);
+}
+
+/* With room for two or three, six take turns: that must not go on for ever. */
+static void what_goes_round_comes_to_rest(void)
+{
+	enum { ROUNDS = 40, TURNS = 6 };
+	char *buf = map_anon(TURNS * GRANULE);
+	struct stats s;
+	struct bo bo;
+
+	gpu_and_queue(&gpu, &q);
+	bo_create_as(&bo, &gpu, FITS, VRAM_BUFFER);
+	stats_read(&s, 0);
+	for (int round = 0; round < ROUNDS; round++)
+		for (int i = 0; i < TURNS; i++) {
+			queue_atomic(&q, HGPU_TC_OP_ATOMIC_ADD_RTN_32, buf + i * GRANULE + round * PAGE, i + 1, 0);
+			queue_run(&q);
+		}
+	diag("%d turns: %llu evictions, %llu forgone", ROUNDS * TURNS, (unsigned long long)stats_since(&s, "evictions"),
+	     (unsigned long long)stats_since(&s, "evictions_forgone"));
+	expect_int(stats_since(&s, "evictions"), >=, TURNS);
+	expect_int(stats_since(&s, "evictions"), <, ROUNDS * TURNS / 3);
+	expect_int(stats_since(&s, "evictions_forgone"), >, 0);
+	for (int round = 0; round < ROUNDS; round++)
+		for (int i = 0; i < TURNS; i++)
+			expect_int(*(int *)(buf + i * GRANULE + round * PAGE), ==, i + 1);
+	/* whoever asks gets it all the same */
+	expect_int(svm_prefetch(&gpu, buf, GRANULE, gpu.id), ==, 0);
+	expect_in_vram(buf, GRANULE);
+	bo_destroy(&bo);
+}
+
+/* ---- many at once ---- */
+
+static volatile bool stop;
+static unsigned long writes;
+
+/* Waits for mmap_lock as a writer nearly all the time. */
+static void *change_the_address_space(void *unused)
+{
+	while (!stop) {
+		char *at = mmap(NULL, 16 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		expect(at != MAP_FAILED, "mmap: %s", strerror(errno));
+		at[PAGE] = 1;
+		expect(!mprotect(at + 4 * PAGE, PAGE, PROT_NONE), "mprotect: %s", strerror(errno));
+		munmap(at, 16 * PAGE);
+		writes++;
+	}
+	return unused;
+}
+
+enum { WORKING_SET = 64 << 20, BATCH = 64 };	/* four times VRAM */
+
+/* Add to random pages for a while; returns how much to how many, by page. */
+static void add_at_random(char *buf, uint16_t *added, uint32_t seed, int ms)
+{
+	long long end = now_ms() + ms;
+
+	do {
+		for (int i = 0; i < BATCH; i++) {
+			size_t page = (seed = seed * 1664525 + 1013904223) % (WORKING_SET / PAGE);
+
+			queue_atomic(&q, HGPU_TC_OP_ATOMIC_ADD_RTN_32, buf + page * PAGE + 8, 1, 0);
+			added[page]++;
+		}
+		queue_run(&q);
+	} while (now_ms() < end);
+}
+
+static void check_added(const char *buf, const uint16_t *added)
+{
+	for (size_t page = 0; page < WORKING_SET / PAGE; page++)
+		if (*(uint32_t *)(buf + page * PAGE + 8) != added[page])
+			fail("page %zu is %u, expected %u", page, *(uint32_t *)(buf + page * PAGE + 8), added[page]);
+}
+
+static void four_times_vram_at_random_beside_a_writer(void)
+{
+	uint16_t *added = calloc(WORKING_SET / PAGE, sizeof(*added));
+	char *buf = map_anon(WORKING_SET);
+	pthread_t thread;
+	struct stats s;
+
+	gpu_and_queue(&gpu, &q);
+	stats_read(&s, 0);
+	expect(!pthread_create(&thread, NULL, change_the_address_space, NULL), "pthread_create");
+	add_at_random(buf, added, SEED, 4000);
+	stop = true;
+	pthread_join(thread, NULL);
+	diag("%lu changes beside %llu evictions, %llu refused, %llu forgone, %llu times no VRAM", writes,
+	     (unsigned long long)stats_since(&s, "evictions"), (unsigned long long)stats_since(&s, "evictions_refused"),
+	     (unsigned long long)stats_since(&s, "evictions_forgone"), (unsigned long long)stats_since(&s, "vram_full"));
+	expect_int(stats_since(&s, "evictions"), >, 20);
+	expect_int(writes, >, 3);	/* on a debug kernel they are few */
+	check_added(buf, added);
+}
 static void fill_and_check(void *arg)
 {
 	uint32_t seed = (uintptr_t)arg;
-	size_t bytes = 12 * MIB;
+	size_t bytes = 16 * MIB;	/* and the copy: twice VRAM */
 	char *buf = map_anon(bytes), *copy = map_anon(bytes);
 
 	gpu_and_queue(&gpu, &q);
-	for (uint32_t round = 0; round < 4; round++) {
+	for (uint32_t round = 0; round < 3; round++) {
 		pattern_fill(buf, bytes, seed + round);
 		queue_copy(&q, copy, buf, bytes);
 		queue_run(&q);
@@ -190,12 +331,15 @@ static void fill_and_check(void *arg)
 
 static void processes_compete_for_vram(void)
 {
+	struct stats s;
 	int child[3];
 
+	stats_read(&s, 0);
 	for (int i = 0; i < 3; i++)
 		child[i] = tap_fork(fill_and_check, (void *)(uintptr_t)(0x100 * (i + 1)));
 	for (int i = 0; i < 3; i++)
 		tap_join(child[i]);
+	expect_int(stats_since(&s, "evictions"), >, 0);
 }
 
 static void sparse_accesses_find_room_for_page_tables(void)
@@ -218,6 +362,9 @@ static const struct tap_test tests[] = {
 	TAP_TEST(buffers_get_vram_that_shared_memory_fills),
 	TAP_TEST(buffers_are_not_evicted),
 	TAP_TEST(vram_is_used_again_when_it_is_free),
+	TAP_TEST(memory_used_last_stays),
+	TAP_TEST(what_goes_round_comes_to_rest),
+	TAP_TEST(four_times_vram_at_random_beside_a_writer),
 	TAP_TEST(processes_compete_for_vram),
 	TAP_TEST(sparse_accesses_find_room_for_page_tables),
 };
