@@ -373,6 +373,28 @@ static void shrink_block(struct map_block *b)
 	}
 }
 
+/*
+ * Page tables live in VRAM, which memory may have filled but for a reserve.
+ * What asks for a little more than the reserve gets memory evicted, and leaves
+ * the reserve whole. Not from within hgpu_vm_prepare(): an eviction waits for
+ * jobs, and these for a reset, which needs the tables.
+ */
+static int prepare_tables(const struct map_block *b)
+{
+	struct hgpu_bo *room;
+	int err;
+
+	err = hgpu_vm_prepare(b->vm, b->first, b->first + b->n - 1);
+	if (err != -ENOSPC)
+		return err;
+	err = hgpu_bo_create(b->hdev, PAGE_SIZE, 0, HGPU_DOMAIN_VRAM_VISIBLE,
+			     HGPU_BO_MAY_EVICT, &room);
+	if (err)
+		return err;
+	hgpu_bo_put(room);
+	return hgpu_vm_prepare(b->vm, b->first, b->first + b->n - 1);
+}
+
 static int map_block(const struct map_block *whole, unsigned int gpu)
 {
 	unsigned long timeout = jiffies +
@@ -381,7 +403,7 @@ static int map_block(const struct map_block *whole, unsigned int gpu)
 	unsigned int try;
 	int err;
 
-	err = hgpu_vm_prepare(b.vm, b.first, b.first + b.n - 1);
+	err = prepare_tables(&b);
 	if (err)
 		return err;
 

@@ -355,6 +355,29 @@ static void sparse_accesses_find_room_for_page_tables(void)
 		expect_int(*(uint32_t *)(buf + i * GRANULE + i * PAGE), ==, i + 1);
 }
 
+/* Tables for what the GPU uses in RAM, more than the reserve holds (1 MiB, a page for 2 MiB), while memory fills VRAM. */
+static void page_tables_push_memory_out(void)
+{
+	struct kfd_ioctl_svm_attribute in_ram[] = {
+		{ KFD_IOCTL_SVM_ATTR_PREFERRED_LOC, KFD_IOCTL_SVM_LOCATION_SYSMEM },
+		{ KFD_IOCTL_SVM_ATTR_GRANULARITY, 0 },
+	};
+	enum { SPOTS = 400 };
+	char *buf = map_anon(MUCH), *sparse = map_anon(SPOTS * GRANULE);
+
+	pattern_fill(buf, MUCH, SEED);
+	gpu_and_queue(&gpu, &q);
+	expect_int(svm_prefetch(&gpu, buf, MUCH, gpu.id), ==, 0);
+	expect_int(svm_set_attr(&gpu, sparse, SPOTS * GRANULE, 2, in_ram), ==, 0);
+	for (size_t i = 0; i < SPOTS; i++)
+		queue_write32(&q, sparse + i * GRANULE + i * PAGE, i + 1);
+	queue_run(&q);
+	for (size_t i = 0; i < SPOTS; i++)
+		expect_int(*(uint32_t *)(sparse + i * GRANULE + i * PAGE), ==, i + 1);
+	expect_int(where_is(sparse, SPOTS * GRANULE).device, ==, 0);
+	pattern_check(buf, MUCH, SEED);
+}
+
 static const struct tap_test tests[] = {
 	TAP_TEST(memory_used_first_goes_to_ram),
 	TAP_TEST(prefetch_of_too_much_keeps_the_end),
@@ -367,6 +390,7 @@ static const struct tap_test tests[] = {
 	TAP_TEST(four_times_vram_at_random_beside_a_writer),
 	TAP_TEST(processes_compete_for_vram),
 	TAP_TEST(sparse_accesses_find_room_for_page_tables),
+	TAP_TEST(page_tables_push_memory_out),
 };
 
 int main(int argc, char **argv)
