@@ -164,7 +164,8 @@ static long choose_vram(struct hgpu_migration *m, struct hgpu_svm_chunk *chunk)
 {
 	unsigned long va = m->vma.start >> PAGE_SHIFT;
 	struct page *page;
-	u32 i, chosen = 0, taken = 0;
+	long chosen = 0;
+	u32 i, taken = 0;
 
 	for (i = 0; i < m->npages; i++) {
 		m->dst[i] = 0;
