@@ -9,6 +9,7 @@
 #include "hgpu_device.h"
 #include "hgpu_memlimit.h"
 #include "hgpu_sdma_test.h"
+#include "hgpu_svm.h"
 
 static struct dentry *hgpu_debugfs_root;
 
@@ -37,6 +38,13 @@ static int memory_show(struct seq_file *m, void *unused)
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(memory);
+
+static int ranges_show(struct seq_file *m, void *unused)
+{
+	hgpu_svm_show_ranges(m->private, m);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(ranges);
 
 static int sdma_show(struct seq_file *m, void *unused)
 {
@@ -84,6 +92,7 @@ static struct dentry *hgpu_debugfs_dir(struct hgpu_device *hdev,
 
 	debugfs_create_file("stats", 0444, dir, hdev, &stats_fops);
 	debugfs_create_file("vram", 0444, dir, hdev, &vram_fops);
+	debugfs_create_file("ranges", 0444, dir, hdev, &ranges_fops);
 	debugfs_create_file("sdma", 0444, dir, hdev, &sdma_fops);
 	debugfs_create_file("inject", 0200, dir, hdev, &inject_fops);
 	return dir;

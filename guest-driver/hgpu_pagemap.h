@@ -39,6 +39,7 @@ struct hgpu_migration;
 #define HGPU_CHUNK_HOMING	0
 #define HGPU_CHUNK_LOST		1	/* its bytes cannot be had any more */
 #define HGPU_CHUNK_EVICTING	2	/* nobody may fill it; set under @lock */
+#define HGPU_CHUNK_HIDDEN	3	/* hgpu_chunk_get() does not find it */
 
 /**
  * struct hgpu_svm_chunk - VRAM of one migration granule
@@ -58,7 +59,7 @@ struct hgpu_migration;
  *	memory when it was filled last
  * @prefetch_loc: KFD's gpu_id, or another location
  * @preferred_loc: likewise
- * @hash: in &hgpu_pagemap.hash, or not: hgpu_chunk_hide()
+ * @hash: in &hgpu_pagemap.hash
  * @link: in &hgpu_pagemap.chunks
  * @free: in &hgpu_pagemap.free_list
  */

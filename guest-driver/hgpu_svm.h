@@ -23,6 +23,7 @@ struct hgpu_svm_scratch;
 struct hgpu_vm;
 struct kfd_ioctl_svm_attribute;
 struct mm_struct;
+struct seq_file;
 
 #define HGPU_SVM_MAX_GPUS	8	/* of one process */
 /*
@@ -269,6 +270,9 @@ int hgpu_svm_set_attr(struct hgpu_svms *svms, u64 start, u64 size, u32 nattr,
  */
 int hgpu_svm_get_attr(struct hgpu_svms *svms, u64 start, u64 size, u32 nattr,
 		      struct kfd_ioctl_svm_attribute *attrs);
+
+/* For debugfs: see hgpu_svm_where.c */
+void hgpu_svm_show_ranges(struct hgpu_device *hdev, struct seq_file *m);
 
 /* See hgpu_svm_range.c */
 bool hgpu_svm_overlaps(struct hgpu_svms *svms, u64 first, u64 last);

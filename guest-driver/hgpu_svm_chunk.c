@@ -28,6 +28,7 @@ static struct hgpu_svm_chunk *chunk_find(struct hgpu_pagemap *pm,
 		if (chunk->owner == owner && va >= chunk->va &&
 		    va + npages <= chunk->va + chunk->npages &&
 		    !test_bit(HGPU_CHUNK_EVICTING, &chunk->flags) &&
+		    !test_bit(HGPU_CHUNK_HIDDEN, &chunk->flags) &&
 		    kref_get_unless_zero(&chunk->kref)) {
 			chunk->fillers++;
 			break;
@@ -43,8 +44,8 @@ static struct hgpu_svm_chunk *chunk_find(struct hgpu_pagemap *pm,
  * @va: page number
  * @npages: how many
  *
- * Looks at chunks, not at pages: those that mremap() has moved there, or that
- * live in a hidden chunk, are not seen.
+ * Looks at chunks, not at pages: those that mremap() has moved there are not
+ * seen.
  *
  * Context: any but interrupts; the answer may be of yesterday.
  * Return: true if there is a chunk for some of the addresses.
@@ -64,6 +65,50 @@ bool hgpu_chunk_any(struct hgpu_device *hdev, const void *owner,
 				break;
 	spin_unlock(&pm->lock);
 	return chunk;
+}
+
+/* Add what lives in a chunk to what lives in the block it was made for. */
+static void add_live(const struct hgpu_svm_chunk *chunk, unsigned long *live)
+{
+	DECLARE_BITMAP(used, HGPU_GRANULE_PAGES);
+
+	bitmap_shift_left(used, chunk->used, chunk->va % HGPU_GRANULE_PAGES,
+			  HGPU_GRANULE_PAGES);
+	bitmap_or(live, live, used, HGPU_GRANULE_PAGES);
+}
+
+/**
+ * hgpu_chunk_count() - pages of a block that live in VRAM
+ * @hdev: the GPU
+ * @owner: as given to hgpu_chunk_get()
+ * @block: first page of the block, a multiple of HGPU_GRANULE_PAGES
+ * @first: where to start counting, before or in it
+ * @last: where to stop, inclusive, in it or behind
+ *
+ * Context: any but interrupts.
+ * Return: how many.
+ */
+u32 hgpu_chunk_count(struct hgpu_device *hdev, const void *owner,
+		     unsigned long block, unsigned long first,
+		     unsigned long last)
+{
+	unsigned long end = min(last + 1 - block, (unsigned long)HGPU_GRANULE_PAGES);
+	unsigned long start = max(first, block) - block;
+	struct hgpu_pagemap *pm = &hdev->pagemap;
+	DECLARE_BITMAP(live, HGPU_GRANULE_PAGES);
+	struct hgpu_svm_chunk *chunk;
+
+	bitmap_zero(live, HGPU_GRANULE_PAGES);
+	spin_lock(&pm->lock);
+	/* Several may be for one address: those whose pages have moved on. */
+	hlist_for_each_entry(chunk, chunk_bucket(pm, owner, block), hash)
+		if (chunk->owner == owner &&
+		    ALIGN_DOWN(chunk->va, HGPU_GRANULE_PAGES) == block)
+			add_live(chunk, live);
+	spin_unlock(&pm->lock);
+
+	bitmap_clear(live, 0, start);
+	return bitmap_weight(live, end);
 }
 
 static int chunk_add(struct hgpu_pagemap *pm, struct hgpu_svm_chunk *chunk)
@@ -284,11 +329,7 @@ bool hgpu_chunk_evict_end(struct hgpu_svm_chunk *chunk)
  */
 void hgpu_chunk_hide(struct hgpu_svm_chunk *chunk)
 {
-	struct hgpu_pagemap *pm = &chunk->hdev->pagemap;
-
-	spin_lock(&pm->lock);
-	hlist_del_init(&chunk->hash);
-	spin_unlock(&pm->lock);
+	set_bit(HGPU_CHUNK_HIDDEN, &chunk->flags);
 }
 
 /**
@@ -300,7 +341,7 @@ void hgpu_chunk_hide(struct hgpu_svm_chunk *chunk)
  */
 bool hgpu_chunk_hidden(struct hgpu_svm_chunk *chunk)
 {
-	return hlist_unhashed(&chunk->hash);
+	return test_bit(HGPU_CHUNK_HIDDEN, &chunk->flags);
 }
 
 /**
@@ -337,10 +378,11 @@ bool hgpu_chunk_free(struct hgpu_svm_chunk *chunk)
 	bool last;
 
 	trace_hgpu_svm_chunk_free(chunk);
+	WARN_ON_ONCE(!bitmap_empty(chunk->used, HGPU_GRANULE_PAGES));
 	hgpu_chunk_free_bo(chunk);
 
 	spin_lock(&pm->lock);
-	hlist_del_init(&chunk->hash);
+	hlist_del(&chunk->hash);
 	list_del(&chunk->link);
 	if (!--pm->num_chunks)
 		wake_up_all(&pm->idle);

@@ -155,6 +155,9 @@ struct hgpu_svm_chunk *hgpu_chunk_get(struct hgpu_device *hdev,
 void hgpu_chunk_touch(struct hgpu_svm_chunk *chunk);
 bool hgpu_chunk_any(struct hgpu_device *hdev, const void *owner,
 		    unsigned long va, unsigned long npages);
+u32 hgpu_chunk_count(struct hgpu_device *hdev, const void *owner,
+		     unsigned long block, unsigned long first,
+		     unsigned long last);
 void hgpu_chunk_put(struct hgpu_svm_chunk *chunk);
 void hgpu_chunk_unref(struct hgpu_svm_chunk *chunk);
 int hgpu_chunk_evict_begin(struct hgpu_device *hdev, struct hgpu_bo *bo,
@@ -289,6 +292,11 @@ vm_fault_t hgpu_svm_migrate_to_ram(struct vm_fault *vmf);
 bool hgpu_svm_evict_bo(struct hgpu_bo *bo);
 bool hgpu_svm_goes_round(struct hgpu_svms *svms, struct hgpu_device *hdev,
 			 unsigned long va);
+
+/* Where memory is (hgpu_svm_where.c) */
+
+u64 hgpu_svm_vram_pages(struct hgpu_svms *svms, unsigned int gpu, u64 first,
+			u64 last);
 
 /* Reports of faults (hgpu_svm_report.c) */
 
