@@ -55,6 +55,7 @@ struct hgpu_migration;
  * @used: pages that are live; set by migration, under @owner's lock, cleared by
  *	page_free
  * @flags: HGPU_CHUNK_* bits
+ * @pasid: @owner's, to find it and its attributes as long as it lives
  * @pid: @owner's, for events; as are the next two, which are attributes of the
  *	memory when it was filled last
  * @prefetch_loc: KFD's gpu_id, or another location
@@ -74,6 +75,7 @@ struct hgpu_svm_chunk {
 	unsigned long va;
 	DECLARE_BITMAP(used, HGPU_GRANULE_PAGES);
 	unsigned long flags;
+	u16 pasid;
 	pid_t pid;
 	u32 prefetch_loc;
 	u32 preferred_loc;

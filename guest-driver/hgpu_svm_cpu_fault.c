@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * CPU faults on memory in VRAM: what surrounds the page comes home with it.
+ * CPU faults on memory in VRAM: the granule around the page comes home with it.
  */
 #include <drm/drm_print.h>
 #include <linux/sched/rt.h>
 
+#include "hgpu_process.h"
 #include "hgpu_svm_priv.h"
 #include "hgpu_svm_trace.h"
 
@@ -16,17 +17,69 @@ struct span {
 	unsigned long end;	/* exclusive */
 };
 
-/* The chunk's addresses, as they are where the fault is, within the VMA. */
-static struct span fault_granule(struct vm_fault *vmf,
-				 struct hgpu_svm_chunk *chunk)
+/* The chunk's addresses, as they are where the fault is. */
+static struct span chunk_span(const struct hgpu_svm_chunk *chunk,
+			      const struct vm_fault *vmf)
 {
 	unsigned long addr = vmf->address & PAGE_MASK;
 	unsigned long before = (page_to_pfn(vmf->page) - chunk->pfn) << PAGE_SHIFT;
 	unsigned long after = ((unsigned long)chunk->npages << PAGE_SHIFT) - before;
 
+	return (struct span) { addr - min(before, addr), addr + after };
+}
+
+/* The granule of a range, as in a GPU fault. */
+static bool range_span(struct hgpu_svms *svms, unsigned long page,
+		       struct span *span)
+{
+	struct interval_tree_node *node =
+		interval_tree_iter_first(&svms->ranges, page, page);
+	struct hgpu_svm_range *range;
+	u64 size;
+
+	if (!node)
+		return false;
+	range = container_of(node, struct hgpu_svm_range, it);
+	size = 1ull << min_t(u8, range->attrs.granularity, 40);
+	span->start = max(ALIGN_DOWN(page, size), node->start) << PAGE_SHIFT;
+	span->end = (min(ALIGN_DOWN(page, size) + size - 1, node->last) + 1)
+		    << PAGE_SHIFT;
+	return true;
+}
+
+/*
+ * What to bring home, within the VMA: the owner's attributes say. In others,
+ * children say, who have none, what went to VRAM together. mmap_lock alone
+ * keeps the ranges as they are; &hgpu_svms.lock may be held by whoever faults.
+ */
+static struct span fault_span(const struct hgpu_svm_chunk *chunk,
+			      const struct vm_fault *vmf)
+{
+	struct hgpu_process *process =
+		hgpu_process_get_by_pasid(READ_ONCE(chunk->pasid));
+	struct vm_area_struct *vma = vmf->vma;
+	struct span span;
+
+	mmap_assert_locked(vma->vm_mm);
+	if (!process || process->svms.mm != vma->vm_mm ||
+	    !range_span(&process->svms, vmf->address >> PAGE_SHIFT, &span))
+		span = chunk_span(chunk, vmf);
+	hgpu_process_put(process);
+
+	span.start = max(span.start, vma->vm_start);
+	span.end = min(span.end, vma->vm_end);
+	return span;
+}
+
+/* The part around an address that one migration can take. */
+static struct span window(const struct span *span, unsigned long addr)
+{
+	unsigned long size = HGPU_GRANULE_PAGES << PAGE_SHIFT;
+	unsigned long start = ALIGN_DOWN(addr, size);
+
 	return (struct span) {
-		.start = addr - min(before, addr - vmf->vma->vm_start),
-		.end = addr + min(after, vmf->vma->vm_end - addr),
+		.start = max(span->start, start),
+		.end = min(span->end, start + size),
 	};
 }
 
@@ -54,20 +107,12 @@ static int bring_home(struct hgpu_migration *m, struct vm_fault *vmf,
 }
 
 /* Some tries, at last for the page alone. Returns what bring_home() does. */
-static int bring_home_patiently(struct hgpu_device *hdev, struct vm_fault *vmf,
-				struct hgpu_svm_chunk *chunk)
+static int bring_home_patiently(struct hgpu_migration *m, struct vm_fault *vmf,
+				struct span g)
 {
-	struct span g = fault_granule(vmf, chunk);
-	struct hgpu_migration *m = hgpu_migration_get(hdev);
-	struct hgpu_smi_migration what;
 	unsigned int try;
 	int ret = 0;
 
-	what = hgpu_svm_describe_chunk(chunk,
-				       KFD_MIGRATE_TRIGGER_PAGEFAULT_CPU);
-	what.first = g.start >> PAGE_SHIFT;
-	what.npages = (g.end - g.start) >> PAGE_SHIFT;
-	hgpu_smi_migrate_start(hdev, &what);
 	for (try = 0; try < HGPU_CPU_FAULT_TRIES && !ret; try++)
 		ret = bring_home(m, vmf, &g);
 	/* A neighbour's place, or so many addresses, may be what failed. */
@@ -76,6 +121,44 @@ static int bring_home_patiently(struct hgpu_device *hdev, struct vm_fault *vmf,
 		g.end = g.start + PAGE_SIZE;
 		ret = bring_home(m, vmf, &g);
 	}
+	return ret;
+}
+
+/* The rest of a granule that is larger than a window. What fails stays. */
+static void bring_rest(struct hgpu_migration *m, struct vm_area_struct *vma,
+		       const struct span *all, const struct span *done)
+{
+	struct span g;
+
+	for (g.end = all->start; g.end < all->end;) {
+		g = window(all, g.end);
+		if (g.start == done->start)
+			continue;
+		if (fatal_signal_pending(current))
+			break;
+		if (hgpu_svm_begin_home(m, vma, g.start, g.end, NULL) > 0)
+			hgpu_svm_finish(m);
+		cond_resched();
+	}
+}
+
+/* All of the granule; the page's own result is returned, as by bring_home(). */
+static int bring_granule(struct hgpu_device *hdev, struct vm_fault *vmf,
+			 struct hgpu_svm_chunk *chunk)
+{
+	struct span all = fault_span(chunk, vmf), g = window(&all, vmf->address);
+	struct hgpu_migration *m = hgpu_migration_get(hdev);
+	struct hgpu_smi_migration what;
+	int ret;
+
+	what = hgpu_svm_describe_chunk(chunk,
+				       KFD_MIGRATE_TRIGGER_PAGEFAULT_CPU);
+	what.first = all.start >> PAGE_SHIFT;
+	what.npages = (all.end - all.start) >> PAGE_SHIFT;
+	hgpu_smi_migrate_start(hdev, &what);
+	ret = bring_home_patiently(m, vmf, g);
+	if (ret >= 0)
+		bring_rest(m, vmf->vma, &all, &g);
 	if (m->collected)
 		hgpu_smi_migrate_end(hdev, &what);
 	hgpu_migration_put(m);
@@ -118,7 +201,7 @@ vm_fault_t hgpu_svm_migrate_to_ram(struct vm_fault *vmf)
 
 	hgpu_stat_inc(hdev, cpu_faults);
 	trace_hgpu_svm_cpu_fault(hdev, vmf->address, page_to_pfn(vmf->page));
-	ret = bring_home_patiently(hdev, vmf, chunk);
+	ret = bring_granule(hdev, vmf, chunk);
 	if (first)
 		clear_bit_unlock(HGPU_CHUNK_HOMING, &chunk->flags);
 

@@ -15,6 +15,7 @@
 #include <linux/pagemap.h>
 #include <linux/rmap.h>
 
+#include "hgpu_process.h"
 #include "hgpu_svm_priv.h"
 #include "hgpu_svm_trace.h"
 
@@ -403,6 +404,8 @@ static struct hgpu_svm_chunk *get_chunk(struct hgpu_svm_range *range,
 					const struct granule *g)
 {
 	unsigned long va = g->start >> PAGE_SHIFT;
+	struct hgpu_process *process = container_of(range->svms,
+						    struct hgpu_process, svms);
 	u32 bo_flags = HGPU_BO_MAY_EVICT;
 	struct hgpu_svm_chunk *chunk;
 
@@ -416,6 +419,7 @@ static struct hgpu_svm_chunk *get_chunk(struct hgpu_svm_range *range,
 		trace_hgpu_svm_goes_round(hdev, range->svms->pid, va);
 	}
 	if (!IS_ERR(chunk)) {
+		WRITE_ONCE(chunk->pasid, process->pasid);
 		WRITE_ONCE(chunk->pid, range->svms->pid);
 		WRITE_ONCE(chunk->prefetch_loc, range->attrs.prefetch_loc);
 		WRITE_ONCE(chunk->preferred_loc, range->attrs.preferred_loc);

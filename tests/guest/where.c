@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The driver counts the pages of each range that are in VRAM (debugfs hmm_gpu/N/ranges); the kernel's page table
- * is the witness. *
+ * is the witness. Then how much a CPU fault brings home, which is the range's granularity.
+ *
  * RUN: --vram 128M
  */
 #include <errno.h>
@@ -192,12 +193,86 @@ static void count_is_exact_after_anything(void)
 	}
 }
 
+/* ---- the granularity of CPU faults ---- */
+
+/* Faults that it takes to read a byte in each page. */
+static size_t faults_of_reading(const char *at, size_t bytes)
+{
+	struct stats s;
+
+	stats_read(&s, 0);
+	for (size_t i = 0; i < bytes; i += PAGE)
+		(void)*(const volatile char *)(at + i);
+	expect_in_ram(at, bytes);
+	return stats_since(&s, "cpu_faults");
+}
+
+/* 4 MiB, which is a range with this VRAM, at a multiple of it. */
+static char *one_range(void)
+{
+	char *at = map_anon(8 * MIB), *start = (char *)(((uintptr_t)at + 4 * MIB - 1) & -(4 * MIB));
+
+	expect(!start[0], "anonymous memory is not zero");
+	return start;
+}
+
+static void cpu_faults_bring_a_granule(void)
+{
+	static const uint32_t granularity[] = { 0, 3, 4, 8, 9, 10, 18, 63 };
+	char *buf = one_range();
+
+	gpu_open(&gpu, 0);
+	pattern_fill(buf, 4 * MIB, SEED);
+	for (size_t i = 0; i < sizeof(granularity) / sizeof(granularity[0]); i++) {
+		uint32_t g = granularity[i] < 10 ? granularity[i] : 10;
+		size_t bytes = g < 8 ? MIB / 4 : 4 * MIB;
+		int ranges;
+
+		/* every other time the memory is there already when the attribute changes */
+		if (i % 2)
+			expect_int(svm_prefetch(&gpu, buf, bytes, gpu.id), ==, 0);
+		expect_int(set_granularity(buf, bytes, granularity[i]), ==, 0);
+		expect_int(svm_prefetch(&gpu, buf, bytes, gpu.id), ==, 0);
+		expect_in_vram(buf, bytes);
+		ranges = expect_counted(buf, bytes);
+		expect_int(faults_of_reading(buf, bytes), ==, (bytes / PAGE) >> g);
+		expect_int(expect_counted(buf, bytes), ==, ranges);	/* none was split */
+		pattern_check(buf, bytes, SEED);
+	}
+}
+
+static void cpu_faults_stay_in_the_range(void)
+{
+	size_t bytes = 4 * MIB;
+	char *buf = one_range();
+
+	gpu_open(&gpu, 0);
+	pattern_fill(buf, bytes, SEED);
+	expect_int(svm_prefetch(&gpu, buf, bytes, gpu.id), ==, 0);
+	expect_int(set_granularity(buf, bytes, 10), ==, 0);
+	expect_int(set_granularity(buf + MIB, 5 * PAGE, 2), ==, 0);
+	expect_int(expect_counted(buf, bytes), ==, 3);
+	(void)*(volatile char *)(buf + 3 * PAGE);
+	expect_in_ram(buf, MIB);
+	expect_in_vram(buf + MIB, bytes - MIB);
+	(void)*(volatile char *)(buf + MIB + 4 * PAGE);	/* of the second granule of 4 the range has a page */
+	expect_in_vram(buf + MIB, 4 * PAGE);
+	expect_in_ram(buf + MIB + 4 * PAGE, PAGE);
+	expect_in_vram(buf + MIB + 5 * PAGE, bytes - MIB - 5 * PAGE);
+	(void)*(volatile char *)(buf + bytes - 1);
+	expect_in_ram(buf + MIB + 4 * PAGE, bytes - MIB - 4 * PAGE);
+	expect_in_vram(buf + MIB, 4 * PAGE);
+	pattern_check(buf, bytes, SEED);
+}
+
 static const struct tap_test tests[] = {
 	TAP_TEST(count_follows_every_move),
 	TAP_TEST(count_is_exact_after_a_split),
 	TAP_TEST(count_is_of_what_is_there_now),
 	TAP_TEST(count_is_zero_after_eviction),
 	TAP_TEST(count_is_exact_after_anything),
+	TAP_TEST(cpu_faults_bring_a_granule),
+	TAP_TEST(cpu_faults_stay_in_the_range),
 };
 
 int main(int argc, char **argv)
