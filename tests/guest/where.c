@@ -111,6 +111,7 @@ static void count_is_exact_after_a_split(void)
 	expect_int(set_granularity(buf + 4 * MIB - PAGE, 2 * MIB, 3), ==, 0);
 	expect_int(expect_counted(buf, bytes), >=, 5);
 	munmap(buf + 2 * MIB, MIB);
+	svm_get(&gpu, buf, MIB, KFD_IOCTL_SVM_ATTR_GRANULARITY);	/* no work item is left to do it */
 	expect_counted(buf, 2 * MIB);
 	expect_counted(buf + 3 * MIB, bytes - 3 * MIB);
 	/* one again */
