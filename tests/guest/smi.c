@@ -124,28 +124,6 @@ static void nothing_is_told_of_memory_that_stays(void)
 	smi_expect_nothing(fd);
 }
 
-static void nothing_is_told_without_vram_to_move_to(void)
-{
-	struct kfd_ioctl_get_available_memory_args available = { 0 };
-	struct kfd_ioctl_alloc_memory_of_gpu_args alloc = {
-		.flags = KFD_IOC_ALLOC_MEM_FLAGS_VRAM | KFD_IOC_ALLOC_MEM_FLAGS_WRITABLE,
-	};
-	char *buf = map_anon(4 * MIB);
-	int fd;
-
-	gpu_open(&gpu, 0);
-	alloc.gpu_id = available.gpu_id = gpu.id;
-	alloc.va_addr = (uintptr_t)NOTHING;
-	expect_int(kfd_ioctl(&gpu, AMDKFD_IOC_AVAILABLE_MEMORY, &available), ==, 0);
-	/* In pieces, as it may be in pieces: the last one is a page. */
-	for (alloc.size = available.available; alloc.size >= PAGE; alloc.size = alloc.size / 2 & -PAGE)
-		while (!kfd_ioctl(&gpu, AMDKFD_IOC_ALLOC_MEMORY_OF_GPU, &alloc))
-			alloc.va_addr += alloc.size;
-	fd = smi_open(&gpu, SMI_MIGRATE);
-	expect_int(svm_prefetch(&gpu, buf, 4 * MIB, gpu.id), ==, 0);
-	smi_expect_nothing(fd);
-}
-
 static void each_vma_moves_by_itself(void)
 {
 	char *buf = map_one_range();
@@ -636,7 +614,6 @@ static void listeners_come_and_go_while_things_happen(void)
 static const struct tap_test tests[] = {
 	TAP_TEST(prefetch_is_told_both_ways),
 	TAP_TEST(nothing_is_told_of_memory_that_stays),
-	TAP_TEST(nothing_is_told_without_vram_to_move_to),
 	TAP_TEST(each_vma_moves_by_itself),
 	TAP_TEST(gpu_fault_is_told_with_its_migration),
 	TAP_TEST(gpu_fault_without_migration_is_an_update),

@@ -14,6 +14,7 @@
 #include "hgpu_sdma.h"
 #include "lib/gpu.h"
 #include "lib/mem.h"
+#include "lib/smi.h"
 #include "lib/tap.h"
 
 #define SEED 0x5eed0003u
@@ -172,6 +173,39 @@ static void vram_is_used_again_when_it_is_free(void)
 		expect(wait_until(stat_now("vram_chunks_alloc") == stat_now("vram_chunks_freed"), 5000),
 		       "VRAM is still held");
 	}
+}
+
+/* Take VRAM until there is not even a page to be had. Addresses that nobody uses. */
+static void take_all_vram(void)
+{
+	struct kfd_ioctl_alloc_memory_of_gpu_args alloc = {
+		.va_addr = 1ul << 40, .size = gpu.vram, .gpu_id = gpu.id, .flags = VRAM_BUFFER,
+	};
+
+	for (; alloc.size >= PAGE; alloc.size = alloc.size / 2 & -PAGE)
+		while (!kfd_ioctl(&gpu, AMDKFD_IOC_ALLOC_MEMORY_OF_GPU, &alloc))
+			alloc.va_addr += alloc.size;
+}
+
+static void nothing_moves_and_nothing_is_told_without_vram(void)
+{
+	char *buf = map_anon(FITS);
+	struct stats s;
+	int fd;
+
+	pattern_fill(buf, FITS, SEED);
+	gpu_open(&gpu, 0);
+	queue_create(&q, &gpu, 1 << 20);
+	take_all_vram();
+	stats_read(&s, 0);
+	fd = smi_open(&gpu, SMI_MIGRATE);
+	expect_int(svm_prefetch(&gpu, buf, FITS, gpu.id), ==, 0);
+	number_pages(buf, FITS);
+	queue_run(&q);
+	smi_expect_nothing(fd);
+	expect_in_ram(buf, FITS);
+	expect_int(stats_since(&s, "vram_full"), >, 0);
+	check_numbered(buf, FITS);
 }
 
 /* ---- which one goes ---- */
@@ -384,6 +418,7 @@ static const struct tap_test tests[] = {
 	TAP_TEST(memory_of_a_child_is_evicted),
 	TAP_TEST(buffers_get_vram_that_shared_memory_fills),
 	TAP_TEST(buffers_are_not_evicted),
+	TAP_TEST(nothing_moves_and_nothing_is_told_without_vram),
 	TAP_TEST(vram_is_used_again_when_it_is_free),
 	TAP_TEST(memory_used_last_stays),
 	TAP_TEST(what_goes_round_comes_to_rest),
