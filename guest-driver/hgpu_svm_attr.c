@@ -5,7 +5,6 @@
  */
 #include <linux/kfd_ioctl.h>
 #include <linux/overflow.h>
-#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "hgpu_process.h"
@@ -136,16 +135,6 @@ static bool sets(const struct attr_set *set, u32 type)
 	return false;
 }
 
-/* Do GPUs have to look again? */
-static bool changes_mapping(const struct attr_set *set)
-{
-	return sets(set, KFD_IOCTL_SVM_ATTR_ACCESS) ||
-	       sets(set, KFD_IOCTL_SVM_ATTR_ACCESS_IN_PLACE) ||
-	       sets(set, KFD_IOCTL_SVM_ATTR_NO_ACCESS) ||
-	       sets(set, KFD_IOCTL_SVM_ATTR_SET_FLAGS) ||
-	       sets(set, KFD_IOCTL_SVM_ATTR_CLR_FLAGS);
-}
-
 /* Page numbers of a stretch, or why it is none. */
 static int check_span(u64 start, u64 size, u64 *first, u64 *last)
 {
@@ -186,223 +175,93 @@ static bool has_vm(struct hgpu_svms *svms)
 	return false;
 }
 
-/* Put new attributes into effect on the ranges. */
-static int change_ranges(struct hgpu_svms *svms, u64 first, u64 last,
-			 const struct attr_set *set)
+/* Put new attributes into effect on the ranges. Fills @changed.was, for kvfree() */
+static int change_ranges(struct hgpu_svms *svms, const struct attr_set *set,
+			 struct hgpu_svm_changed *changed)
 {
 	struct hgpu_svm_change change = {
-		.first = first,
-		.last = last,
+		.first = changed->first,
+		.last = changed->last,
 		.cap = svms->range_cap,
 		.defaults = hgpu_svm_default_attrs(svms),
 		.apply = apply_attrs,
 		.data = set,
 	};
 	struct hgpu_svm_span *old, *new;
-	unsigned int n_old, n;
+	unsigned int n;
 	int err;
 
-	old = hgpu_svm_collect_locked(svms, first, last, &n_old);
+	old = hgpu_svm_collect_locked(svms, change.first, change.last,
+				      &changed->n);
 	if (IS_ERR(old))
 		return PTR_ERR(old);
+	changed->was = old;
 
 	/* The first is less exact, but does not take a step a range. */
-	err = -ENOMEM;
-	if ((last - first) / svms->range_cap > HGPU_SVM_MAX_RANGES)
-		goto out_free;
-	n = hgpu_svm_plan_change(old, n_old, &change, NULL);
-	if (svms->num_ranges - n_old + n > HGPU_SVM_MAX_RANGES)
-		goto out_free;
+	if ((change.last - change.first) / svms->range_cap >
+	    HGPU_SVM_MAX_RANGES)
+		return -ENOMEM;
+	n = hgpu_svm_plan_change(old, changed->n, &change, NULL);
+	if (svms->num_ranges - changed->n + n > HGPU_SVM_MAX_RANGES)
+		return -ENOMEM;
 	new = kvmalloc_array(n, sizeof(*new), GFP_KERNEL);
 	if (!new)
-		goto out_free;
-	hgpu_svm_plan_change(old, n_old, &change, new);
+		return -ENOMEM;
+	hgpu_svm_plan_change(old, changed->n, &change, new);
 	err = hgpu_svm_replace_locked(svms, new[0].first, new[n - 1].last,
 				      new, n);
 	kvfree(new);
-out_free:
-	kvfree(old);
-	return err;
-}
-
-/* ---- prefetch and mapping ---- */
-
-/* Which GPUs are to have the range mapped right now? KFD's rule, XNACK on. */
-static u8 gpus_to_map(const struct hgpu_svm_attrs *attrs, int prefetch_gpu)
-{
-	u8 gpus = attrs->in_place;
-
-	if (prefetch_gpu >= 0)
-		gpus |= attrs->access & BIT(prefetch_gpu);
-	if (!gpus && (attrs->flags & KFD_IOCTL_SVM_FLAG_GPU_ALWAYS_MAPPED))
-		gpus = attrs->access;
-	return gpus;
-}
-
-/* Map one VMA's part of a range; what cannot be mapped will fault. */
-static void map_now(struct hgpu_svms *svms, struct hgpu_svm_range *range,
-		    struct vm_area_struct *vma, u8 gpus, u64 first, u64 last)
-{
-	struct hgpu_svm_mapped none = { .page = U64_MAX };
-	u32 flags = 0;
-	unsigned int gpu;
-
-	if (!(vma->vm_flags & VM_READ))
-		return;
-	if (range->attrs.flags & KFD_IOCTL_SVM_FLAG_GPU_ALWAYS_MAPPED) {
-		flags = HGPU_SVM_MAP_FAULT;
-		if (vma->vm_flags & VM_WRITE)
-			flags |= HGPU_SVM_MAP_WRITE;
-	}
-	for (gpu = 0; gpu < HGPU_SVM_MAX_GPUS; gpu++)
-		if ((gpus & BIT(gpu)) && svms->gpus[gpu].vm)
-			hgpu_svm_map(svms, range, vma, gpu, first, last, flags,
-				     &none);
-}
-
-static int prefetch_vma(struct hgpu_svms *svms, struct hgpu_svm_range *range,
-			struct vm_area_struct *vma, int gpu, u64 first,
-			u64 last)
-{
-	unsigned long start = first << PAGE_SHIFT;
-	unsigned long end = (last + 1) << PAGE_SHIFT;
-	int err;
-
-	err = hgpu_svm_leave_gpus(range, gpu, vma, start, end,
-				  KFD_MIGRATE_TRIGGER_PREFETCH);
-	if (err < 0)
-		return err;
-	/* As in KFD, memory that does not fit simply stays where it is. */
-	if (gpu >= 0)
-		hgpu_svm_migrate_to_vram(range, svms->gpus[gpu].hdev, vma,
-					 start, end,
-					 KFD_MIGRATE_TRIGGER_PREFETCH);
-	return 0;
-}
-
-/* Bits of the GPUs that do not reach one's VRAM. */
-static u8 strangers(struct hgpu_svms *svms, unsigned int gpu)
-{
-	unsigned int i;
-	u8 gpus = 0;
-
-	for (i = 0; i < HGPU_SVM_MAX_GPUS; i++)
-		if (svms->gpus[i].hdev &&
-		    !hgpu_hive_same(svms->gpus[i].hdev, svms->gpus[gpu].hdev))
-			gpus |= BIT(i);
-	return gpus;
-}
-
-/* Carry out what new attributes ask for, on one range. */
-static int settle_range(struct hgpu_svms *svms, struct hgpu_svm_range *range,
-			u64 first, u64 last, const struct attr_set *set)
-{
-	bool prefetch = sets(set, KFD_IOCTL_SVM_ATTR_PREFETCH_LOC);
-	int gpu = -1, err = 0;
-	u8 gpus;
-
-	if (prefetch && range->attrs.prefetch_loc) {
-		gpu = hgpu_svm_gpu_by_id(svms, range->attrs.prefetch_loc);
-		if (gpu < 0)
-			return -EINVAL;
-		/* Memory that other GPUs use in place stays reachable. */
-		if (range->attrs.in_place & strangers(svms, gpu))
-			gpu = -1;
-	}
-
-	first = max_t(u64, first, range->it.start);
-	last = min_t(u64, last, range->it.last);
-	gpus = gpus_to_map(&range->attrs, gpu);
-	while (first <= last && !err) {
-		struct vm_area_struct *vma = vma_lookup(svms->mm,
-							first << PAGE_SHIFT);
-		u64 vma_last;
-
-		if (!vma)
-			return -EFAULT;
-		vma_last = min(last, ((u64)vma->vm_end >> PAGE_SHIFT) - 1);
-		if (prefetch)
-			err = prefetch_vma(svms, range, vma, gpu, first,
-					   vma_last);
-		if (!err && gpus && (gpu >= 0 || changes_mapping(set)))
-			map_now(svms, range, vma, gpus, first, vma_last);
-		first = vma_last + 1;
-	}
-	return err;
-}
-
-static int settle(struct hgpu_svms *svms, u64 first, u64 last,
-		  const struct attr_set *set)
-{
-	struct hgpu_svm_range *range;
-	int err = 0, ret;
-
-	for (range = hgpu_svm_range_first(svms, first, last); range;
-	     range = hgpu_svm_range_next(range, first, last)) {
-		ret = settle_range(svms, range, first, last, set);
-		if (ret && !err)
-			err = ret;
-		if (fatal_signal_pending(current))
-			return -EINTR;
-		cond_resched();
-	}
 	return err;
 }
 
 /* ---- the ioctls ---- */
 
-static int check_set_attr(struct hgpu_svms *svms, u64 first, u64 last,
-			  const struct attr_set *set)
+/* May SVM have this stretch? What munmap() took has been settled. */
+static int check_place(struct hgpu_svms *svms, u64 first, u64 last)
 {
-	int err;
+	struct hgpu_process *process = container_of(svms, struct hgpu_process,
+						    svms);
+	int err = check_vmas(svms->mm, first, last);
 
-	if (svms->dead || !has_vm(svms))
-		return -EINVAL;
-	err = check_attrs(set);
 	if (err)
 		return err;
-	return check_vmas(svms->mm, first, last);
+	return hgpu_process_va_is_bo(process, first, last) ? -EADDRINUSE : 0;
+}
+
+static int check_set_attr(struct hgpu_svms *svms, const struct attr_set *set)
+{
+	if (svms->dead || !has_vm(svms))
+		return -EINVAL;
+	return check_attrs(set);
 }
 
 int hgpu_svm_set_attr(struct hgpu_svms *svms, u64 start, u64 size, u32 nattr,
 		      const struct kfd_ioctl_svm_attribute *attrs)
 {
-	struct hgpu_process *process = container_of(svms, struct hgpu_process,
-						    svms);
 	struct attr_set set = { svms, nattr, attrs };
-	u64 first, last;
+	struct hgpu_svm_changed changed = {
+		.prefetch = sets(&set, KFD_IOCTL_SVM_ATTR_PREFETCH_LOC),
+	};
 	int err;
 
-	err = check_span(start, size, &first, &last);
+	err = check_span(start, size, &changed.first, &changed.last);
 	if (err)
 		return err;
 
 	mmap_write_lock(svms->mm);
 	mutex_lock(&svms->lock);
-	err = check_set_attr(svms, first, last, &set);
-	if (err)
-		goto err_unlock;
-
-	hgpu_svm_settle_unmaps_locked(svms);
-	if (hgpu_process_va_is_bo(process, first, last)) {
-		err = -EADDRINUSE;
-		goto err_unlock;
+	err = check_set_attr(svms, &set);
+	if (!err) {
+		hgpu_svm_settle_unmaps_locked(svms);
+		err = check_place(svms, changed.first, changed.last) ?:
+		      change_ranges(svms, &set, &changed);
 	}
-	err = change_ranges(svms, first, last, &set);
-	if (err)
-		goto err_unlock;
-	if (changes_mapping(&set))
-		hgpu_svm_zap(svms, first, last);
-
 	mmap_write_downgrade(svms->mm);
-	err = settle(svms, first, last, &set);
+	if (!err)
+		err = hgpu_svm_settle(svms, &changed);
 	mutex_unlock(&svms->lock);
 	mmap_read_unlock(svms->mm);
-	return err;
-
-err_unlock:
-	mutex_unlock(&svms->lock);
-	mmap_write_unlock(svms->mm);
+	kvfree(changed.was);
 	return err;
 }
 
@@ -432,45 +291,65 @@ static void add_common(struct common *c, const struct hgpu_svm_attrs *attrs)
 	c->attrs.granularity = min(c->attrs.granularity, attrs->granularity);
 }
 
-static int fill_access(struct hgpu_svms *svms, const struct common *c,
-		       struct kfd_ioctl_svm_attribute *attr)
+static void fill_access(const struct common *c, unsigned int gpu,
+			struct kfd_ioctl_svm_attribute *attr)
 {
-	int gpu = hgpu_svm_gpu_by_id(svms, attr->value);
-
-	if (gpu < 0)
-		return gpu;
 	if (c->attrs.access & BIT(gpu))
 		attr->type = KFD_IOCTL_SVM_ATTR_ACCESS;
 	else if (c->attrs.in_place & BIT(gpu))
 		attr->type = KFD_IOCTL_SVM_ATTR_ACCESS_IN_PLACE;
 	else
 		attr->type = KFD_IOCTL_SVM_ATTR_NO_ACCESS;
+}
+
+/* Can all of this be asked for? */
+static int check_get_attr(struct hgpu_svms *svms, u32 nattr,
+			  const struct kfd_ioctl_svm_attribute *attrs)
+{
+	u32 i;
+
+	for (i = 0; i < nattr; i++) {
+		switch (attrs[i].type) {
+		case KFD_IOCTL_SVM_ATTR_PREFERRED_LOC:
+		case KFD_IOCTL_SVM_ATTR_PREFETCH_LOC:
+		case KFD_IOCTL_SVM_ATTR_SET_FLAGS:
+		case KFD_IOCTL_SVM_ATTR_CLR_FLAGS:
+		case KFD_IOCTL_SVM_ATTR_GRANULARITY:
+			break;
+		case KFD_IOCTL_SVM_ATTR_ACCESS:
+			if (is_gpu(svms, attrs[i].value))
+				break;
+			fallthrough;
+		default:
+			return -EINVAL;
+		}
+	}
 	return 0;
 }
 
-static int fill_attr(struct hgpu_svms *svms, const struct common *c,
-		     struct kfd_ioctl_svm_attribute *attr)
+/* One attribute; it has been checked. */
+static void fill_attr(struct hgpu_svms *svms, const struct common *c,
+		      struct kfd_ioctl_svm_attribute *attr)
 {
 	switch (attr->type) {
 	case KFD_IOCTL_SVM_ATTR_PREFERRED_LOC:
 		attr->value = c->attrs.preferred_loc;
-		return 0;
+		break;
 	case KFD_IOCTL_SVM_ATTR_PREFETCH_LOC:
 		attr->value = c->attrs.prefetch_loc;
-		return 0;
+		break;
 	case KFD_IOCTL_SVM_ATTR_ACCESS:
-		return fill_access(svms, c, attr);
+		fill_access(c, hgpu_svm_gpu_by_id(svms, attr->value), attr);
+		break;
 	case KFD_IOCTL_SVM_ATTR_SET_FLAGS:
 		attr->value = c->attrs.flags;
-		return 0;
+		break;
 	case KFD_IOCTL_SVM_ATTR_CLR_FLAGS:
 		attr->value = ~c->flags_any;
-		return 0;
+		break;
 	case KFD_IOCTL_SVM_ATTR_GRANULARITY:
 		attr->value = c->attrs.granularity;
-		return 0;
-	default:
-		return -EINVAL;
+		break;
 	}
 }
 
@@ -484,11 +363,27 @@ static bool unmaps_pending(struct hgpu_svms *svms)
 	return pending;
 }
 
-int hgpu_svm_get_attr(struct hgpu_svms *svms, u64 start, u64 size, u32 nattr,
-		      struct kfd_ioctl_svm_attribute *attrs)
+/* What the ranges of a stretch have in common; the defaults without any. */
+static struct common find_common(struct hgpu_svms *svms, u64 first, u64 last)
 {
 	struct hgpu_svm_range *range;
 	struct common common = { };
+
+	for (range = hgpu_svm_range_first(svms, first, last); range;
+	     range = hgpu_svm_range_next(range, first, last))
+		add_common(&common, &range->attrs);
+	if (!common.any) {
+		struct hgpu_svm_attrs defaults = hgpu_svm_default_attrs(svms);
+
+		add_common(&common, &defaults);
+	}
+	return common;
+}
+
+int hgpu_svm_get_attr(struct hgpu_svms *svms, u64 start, u64 size, u32 nattr,
+		      struct kfd_ioctl_svm_attribute *attrs)
+{
+	struct common common;
 	u64 first, last;
 	int err;
 	u32 i;
@@ -503,22 +398,13 @@ int hgpu_svm_get_attr(struct hgpu_svms *svms, u64 start, u64 size, u32 nattr,
 		hgpu_svm_settle_unmaps_locked(svms);
 	mmap_write_downgrade(svms->mm);
 
-	err = check_vmas(svms->mm, first, last);
-	if (err)
-		goto out_unlock;
-
-	for (range = hgpu_svm_range_first(svms, first, last); range;
-	     range = hgpu_svm_range_next(range, first, last))
-		add_common(&common, &range->attrs);
-	if (!common.any) {
-		struct hgpu_svm_attrs defaults = hgpu_svm_default_attrs(svms);
-
-		add_common(&common, &defaults);
+	err = check_place(svms, first, last) ?:
+	      check_get_attr(svms, nattr, attrs);
+	if (!err) {
+		common = find_common(svms, first, last);
+		for (i = 0; i < nattr; i++)
+			fill_attr(svms, &common, &attrs[i]);
 	}
-	for (i = 0; i < nattr && !err; i++)
-		err = fill_attr(svms, &common, &attrs[i]);
-
-out_unlock:
 	mutex_unlock(&svms->lock);
 	mmap_read_unlock(svms->mm);
 	return err;

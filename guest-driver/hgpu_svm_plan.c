@@ -124,6 +124,43 @@ unsigned int hgpu_svm_plan_change(const struct hgpu_svm_span *old,
 EXPORT_SYMBOL_IF_KUNIT(hgpu_svm_plan_change);
 
 /**
+ * hgpu_svm_plan_find() - what a page is part of
+ * @spans: some ranges
+ * @n: how many
+ * @page: the page
+ * @last: a page not before @page; moved down to the last one of which the same
+ *	is true as of @page
+ *
+ * Context: any.
+ * Return: the span; NULL if the page is in none.
+ */
+const struct hgpu_svm_span *
+hgpu_svm_plan_find(const struct hgpu_svm_span *spans, unsigned int n, u64 page,
+		   u64 *last)
+{
+	unsigned int from = 0, to = n;
+
+	/* the first span that does not end before the page */
+	while (from < to) {
+		unsigned int middle = from + (to - from) / 2;
+
+		if (spans[middle].last < page)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	if (from == n)
+		return NULL;
+	if (spans[from].first > page) {
+		*last = min(*last, spans[from].first - 1);
+		return NULL;
+	}
+	*last = min(*last, spans[from].last);
+	return &spans[from];
+}
+EXPORT_SYMBOL_IF_KUNIT(hgpu_svm_plan_find);
+
+/**
  * hgpu_svm_plan_cut() - what is left of a range
  * @old: the range
  * @holes: what was taken, sorted, not overlapping

@@ -74,6 +74,9 @@ unsigned int hgpu_svm_plan_change(const struct hgpu_svm_span *old,
 				  unsigned int n,
 				  const struct hgpu_svm_change *change,
 				  struct hgpu_svm_span *out);
+const struct hgpu_svm_span *
+hgpu_svm_plan_find(const struct hgpu_svm_span *spans, unsigned int n, u64 page,
+		   u64 *last);
 unsigned int hgpu_svm_plan_cut(const struct hgpu_svm_span *old,
 			       const struct hgpu_svm_hole *holes,
 			       unsigned int num_holes,

@@ -147,6 +147,27 @@ static inline u32 hgpu_svm_granule(const struct hgpu_svm_attrs *attrs)
 		   (u32)HGPU_GRANULE_PAGES);
 }
 
+/* What attributes ask for (hgpu_svm_settle.c) */
+
+/**
+ * struct hgpu_svm_changed - attributes have been set
+ * @first: first page
+ * @last: last page, inclusive
+ * @was: the ranges there were, sorted, with their attributes then
+ * @n: entries of @was
+ * @prefetch: PREFETCH_LOC was one of them
+ */
+struct hgpu_svm_changed {
+	u64 first;
+	u64 last;
+	struct hgpu_svm_span *was;
+	unsigned int n;
+	bool prefetch;
+};
+
+int hgpu_svm_settle(struct hgpu_svms *svms,
+		    const struct hgpu_svm_changed *changed);
+
 /* VRAM chunks (hgpu_svm_chunk.c) */
 
 struct hgpu_svm_chunk *hgpu_chunk_get(struct hgpu_device *hdev,

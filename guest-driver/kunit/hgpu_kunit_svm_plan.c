@@ -158,6 +158,46 @@ static void cut_of_everything_leaves_nothing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, hgpu_svm_plan_cut(&old, NULL, 0, out), 1);
 }
 
+/* Steps through [first, last] and expects what comes of it. */
+static void expect_steps(struct kunit *test, const struct hgpu_svm_span *spans,
+			 unsigned int n, u64 first, u64 last,
+			 const struct hgpu_svm_hole *want, const int *index,
+			 unsigned int n_want)
+{
+	unsigned int i;
+
+	for (i = 0; i < n_want; i++) {
+		const struct hgpu_svm_span *span;
+		u64 end = last;
+
+		span = hgpu_svm_plan_find(spans, n, first, &end);
+		KUNIT_EXPECT_EQ(test, first, want[i].first);
+		KUNIT_EXPECT_EQ(test, end, want[i].last);
+		KUNIT_EXPECT_PTR_EQ(test, span,
+				    index[i] < 0 ? NULL : &spans[index[i]]);
+		first = end + 1;
+	}
+	KUNIT_EXPECT_EQ(test, first, last + 1);
+}
+
+static void find_steps_through_spans_and_gaps(struct kunit *test)
+{
+	struct hgpu_svm_span spans[] = {
+		SPAN(2, 5, 1), SPAN(6, 9, 2), SPAN(20, 29, 3),
+	};
+	struct hgpu_svm_hole all[] = {
+		{ 0, 1 }, { 2, 5 }, { 6, 9 }, { 10, 19 }, { 20, 29 }, { 30, 40 },
+	};
+	struct hgpu_svm_hole part[] = { { 8, 9 }, { 10, 19 }, { 20, 22 } };
+	struct hgpu_svm_hole nothing[] = { { 11, 15 } };
+
+	expect_steps(test, spans, 3, 0, 40, all,
+		     (const int []){ -1, 0, 1, -1, 2, -1 }, 6);
+	expect_steps(test, spans, 3, 8, 22, part, (const int []){ 1, -1, 2 }, 3);
+	expect_steps(test, spans, 3, 11, 15, nothing, (const int []){ -1 }, 1);
+	expect_steps(test, spans, 0, 11, 15, nothing, (const int []){ -1 }, 1);
+}
+
 static void holes_are_sorted_and_joined(struct kunit *test)
 {
 	struct hgpu_svm_hole h[4];
@@ -295,6 +335,7 @@ static struct kunit_case plan_cases[] = {
 	KUNIT_CASE(ranges_are_split_at_multiples_of_the_cap),
 	KUNIT_CASE(cut_leaves_what_is_around_the_holes),
 	KUNIT_CASE(cut_of_everything_leaves_nothing),
+	KUNIT_CASE(find_steps_through_spans_and_gaps),
 	KUNIT_CASE(holes_are_sorted_and_joined),
 	KUNIT_CASE(holes_without_room_join_the_closest),
 	KUNIT_CASE(random_changes_match_a_model),
