@@ -471,3 +471,104 @@ int hgpu_svm_map(struct hgpu_svms *svms, struct hgpu_svm_range *range,
 	return err;
 }
 
+/* ---- making pages present ---- */
+
+/* Look pages up, until nothing changes in between or for too long. */
+static int find_patiently(struct hgpu_svm_range *range,
+			  struct hgpu_device *hdev, u64 first, u32 n,
+			  unsigned long *pfns, unsigned long request)
+{
+	unsigned long timeout = jiffies +
+				msecs_to_jiffies(HMM_RANGE_DEFAULT_TIMEOUT);
+	struct hmm_range hmm = {
+		.notifier = &range->notifier,
+		.start = first << PAGE_SHIFT,
+		.end = (first + n) << PAGE_SHIFT,
+		.hmm_pfns = pfns,
+		.default_flags = request,
+		.dev_private_owner = hgpu_hive_owner(hdev),
+	};
+	int err;
+
+	do {
+		hmm.notifier_seq = mmu_interval_read_begin(hmm.notifier);
+		err = hmm_range_fault(&hmm);
+		cond_resched();
+	} while (err == -EBUSY && !time_after(jiffies, timeout));
+	return err;
+}
+
+/* Does a page lack something that @request asks for? In VRAM it does not. */
+static bool is_wanting(unsigned long pfn, unsigned long request)
+{
+	if (!(pfn & HMM_PFN_VALID))
+		return true;
+	return (request & HMM_PFN_REQ_WRITE) && !(pfn & HMM_PFN_WRITE) &&
+	       !is_device_private_page(hmm_pfn_to_page(pfn));
+}
+
+/*
+ * By stretches of pages that want something: from the first of them on
+ * hmm_range_fault() has all that follow faulted in, those in VRAM too.
+ */
+static int populate_block(struct hgpu_svm_range *range,
+			  struct hgpu_device *hdev, u64 first, u32 n,
+			  unsigned long request)
+{
+	unsigned long *pfns = range->svms->scratch->pfns;
+	u32 i, start = 0;
+	int err;
+
+	memset(pfns, 0, n * sizeof(*pfns));
+	err = find_patiently(range, hdev, first, n, pfns, 0);
+	for (i = 0; i <= n && !err; i++) {
+		if (i < n && is_wanting(pfns[i], request))
+			continue;
+		if (start < i)
+			err = find_patiently(range, hdev, first + start,
+					     i - start, pfns + start, request);
+		start = i + 1;
+	}
+	return err;
+}
+
+/**
+ * hgpu_svm_populate() - have all pages of anonymous memory
+ * @range: covers the pages
+ * @vma: likewise; of a file, nothing is done
+ * @hdev: pages in the VRAM of this GPU and its hive are left there
+ * @first: first page
+ * @last: last page, inclusive
+ *
+ * Pages that were never touched, or that are swapped out, are in system memory
+ * afterwards; those that a child shares are copied. What cannot be had is left
+ * as it is.
+ *
+ * Context: process context, may sleep and fault pages in; mmap_lock (read) and
+ * &hgpu_svms.lock are held, no migration and no folio lock.
+ */
+void hgpu_svm_populate(struct hgpu_svm_range *range,
+		       struct vm_area_struct *vma, struct hgpu_device *hdev,
+		       u64 first, u64 last)
+{
+	unsigned long request = HMM_PFN_REQ_FAULT;
+	u64 ns, t0 = local_clock();
+	u32 n;
+
+	lockdep_assert_held(&range->svms->lock);
+	mmap_assert_locked(range->svms->mm);
+
+	if (!vma_is_anonymous(vma) || !(vma->vm_flags & VM_READ))
+		return;
+	if (vma->vm_flags & VM_WRITE)
+		request |= HMM_PFN_REQ_WRITE;
+	for (; first <= last && !fatal_signal_pending(current); first += n) {
+		n = min(HGPU_GRANULE_PAGES - (first % HGPU_GRANULE_PAGES),
+			last - first + 1);
+		if (populate_block(range, hdev, first, n, request))
+			break;
+	}
+	ns = local_clock() - t0;
+	hgpu_stat_add(hdev, migrate_core_mm_ns, ns);
+	hgpu_stat_add(hdev, migrate_ns, ns);
+}

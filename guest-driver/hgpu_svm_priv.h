@@ -91,6 +91,9 @@ struct hgpu_svm_mapped {
 int hgpu_svm_map(struct hgpu_svms *svms, struct hgpu_svm_range *range,
 		 struct vm_area_struct *vma, unsigned int gpu, u64 first,
 		 u64 last, u32 flags, struct hgpu_svm_mapped *mapped);
+void hgpu_svm_populate(struct hgpu_svm_range *range,
+		       struct vm_area_struct *vma, struct hgpu_device *hdev,
+		       u64 first, u64 last);
 
 /* PTEs (hgpu_svm_pte.c) */
 

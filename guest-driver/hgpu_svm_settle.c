@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What new attributes ask for: mappings that are not allowed any more go,
- * memory moves to where it was sent, and GPUs that use it in place get it
- * mapped.
+ * memory moves to where it was sent or shall be, and GPUs that use it in place
+ * get it mapped.
  *
  * Only what has changed is touched: a program that says again what it has said
  * before does not pay for it. A prefetch is the exception, it is an order.
@@ -70,6 +70,18 @@ static u8 strangers(struct hgpu_svms *svms, unsigned int gpu)
 	return gpus;
 }
 
+/*
+ * Is it to move? 6.12 waits for a prefetch or a fault. Memory that nobody has
+ * registered before stays until it is used.
+ */
+static bool prefers_another_place(const struct piece *p)
+{
+	u32 now = p->range->attrs.preferred_loc;
+
+	return p->was && p->was->preferred_loc != now &&
+	       now != KFD_IOCTL_SVM_LOCATION_UNDEFINED;
+}
+
 /* Which GPU is memory to go to? -1: none, system memory. KFD's rule, XNACK on. */
 static int best_gpu(struct hgpu_svms *svms, const struct hgpu_svm_attrs *attrs,
 		    u32 location)
@@ -129,11 +141,14 @@ static int move_now(struct hgpu_svms *svms, struct hgpu_svm_range *range,
 				  KFD_MIGRATE_TRIGGER_PREFETCH);
 	if (err < 0)
 		return err;
+	if (gpu < 0)
+		return 0;
+	if (range->attrs.flags & KFD_IOCTL_SVM_FLAG_HOST_ACCESS)
+		hgpu_svm_populate(range, vma, svms->gpus[gpu].hdev, first,
+				  last);
 	/* As in KFD, memory that does not fit simply stays where it is. */
-	if (gpu >= 0)
-		hgpu_svm_migrate_to_vram(range, svms->gpus[gpu].hdev, vma,
-					 start, end,
-					 KFD_MIGRATE_TRIGGER_PREFETCH);
+	hgpu_svm_migrate_to_vram(range, svms->gpus[gpu].hdev, vma, start, end,
+				 KFD_MIGRATE_TRIGGER_PREFETCH);
 	return 0;
 }
 
@@ -161,6 +176,15 @@ static int place_piece(const struct piece *p, bool move, u32 location)
 	return err;
 }
 
+static int settle_piece(const struct piece *p)
+{
+	bool move = prefers_another_place(p);
+
+	if (!move && maps_alike(p))
+		return 0;
+	return place_piece(p, move, p->range->attrs.preferred_loc);
+}
+
 static int settle_range(struct hgpu_svm_range *range,
 			const struct hgpu_svm_changed *changed)
 {
@@ -179,7 +203,7 @@ static int settle_range(struct hgpu_svm_range *range,
 
 	for (; first <= last; first = p.last + 1) {
 		p = find_piece(range, changed, first, last);
-		ret = maps_alike(&p) ? 0 : place_piece(&p, false, 0);
+		ret = settle_piece(&p);
 		if (ret && !err)
 			err = ret;
 	}

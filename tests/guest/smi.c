@@ -102,6 +102,7 @@ static void prefetch_is_told_both_ways(void)
 				    KFD_MIGRATE_TRIGGER_PREFETCH).ns, >, before);
 	preferred.value = gpu.id;
 	expect_int(svm_set_attr(&gpu, buf + MIB, 3 * MIB + PAGE, 1, &preferred), ==, 0);
+	smi_next(fd, KFD_SMI_EVENT_MIGRATE_START);	/* all of it is there: no end */
 	expect_int(svm_prefetch(&gpu, buf + MIB, 3 * MIB + PAGE, 0), ==, 0);
 	expect_migration(fd, buf + MIB, 3 * MIB + PAGE, gpu.id, 0, 0, gpu.id, KFD_MIGRATE_TRIGGER_PREFETCH);
 	smi_expect_nothing(fd);
