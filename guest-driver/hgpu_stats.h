@@ -27,6 +27,8 @@
 	COUNTER(pages_from_peers)	/* of these, by direct copy */	\
 	COUNTER(pages_to_ram)						\
 	COUNTER(pages_not_migrated)	/* collected, then left where they were */ \
+	COUNTER(migrate_again)		/* granules collected once more */ \
+	COUNTER(migrate_partial)	/* ... and still not all of the pages */ \
 	COUNTER(holes_filled)		/* pages that were made by a fill */ \
 	COUNTER(migrate_ns)		/* in migration, all of it */	\
 	COUNTER(migrate_core_mm_ns)	/* of it in migrate_vma_*, hmm, dma_map */ \

@@ -26,49 +26,19 @@
  * struct granule - one granule of a batch
  * @start: first address
  * @end: last address + 1
+ * @range: covers it; NULL on the way home
  * @chunk: VRAM for it; NULL on the way home
  * @select: then, where pages are taken from: MIGRATE_VMA_SELECT_*
  */
 struct granule {
 	unsigned long start;
 	unsigned long end;
+	struct hgpu_svm_range *range;
 	struct hgpu_svm_chunk *chunk;
 	unsigned long select;
 };
 
 /* ---- the steps ---- */
-
-static int setup(struct hgpu_migration *m, struct vm_area_struct *vma,
-		 unsigned long start, unsigned long end, unsigned long select,
-		 struct page *fault_page)
-{
-	u64 t0 = local_clock();
-	int err;
-
-	m->npages = (end - start) >> PAGE_SHIFT;
-	m->vma = (struct migrate_vma) {
-		.vma = vma,
-		.start = start,
-		.end = end,
-		.src = m->src,
-		.dst = m->dst,
-		.pgmap_owner = hgpu_hive_owner(m->hdev),
-		.flags = select,
-		.fault_page = fault_page,
-	};
-	err = migrate_vma_setup(&m->vma);
-	m->core_ns += local_clock() - t0;
-	return err;
-}
-
-/* Map what has been moved; put back what has no, or an unused, @dst. */
-static void finalize(struct hgpu_migration *m)
-{
-	u64 t0 = local_clock();
-
-	migrate_vma_finalize(&m->vma);
-	m->core_ns += local_clock() - t0;
-}
 
 /* Returns the pages that are on their way, or why none are. */
 static long start_copy(struct hgpu_migration *m, long chosen)
@@ -76,7 +46,7 @@ static long start_copy(struct hgpu_migration *m, long chosen)
 	long started = hgpu_copy_start(m, chosen);
 
 	if (started <= 0)
-		finalize(m);
+		hgpu_svm_finalize(m);
 	return started;
 }
 
@@ -120,7 +90,7 @@ long hgpu_svm_finish(struct hgpu_migration *m)
 		if (m->dir == DMA_TO_DEVICE)
 			direct += came_from_peer(m, i);
 	}
-	finalize(m);
+	hgpu_svm_finalize(m);
 
 	hgpu_stat_add(m->hdev, pages_not_migrated, offered - moved);
 	hgpu_stat_add(m->hdev, pages_from_peers, direct);
@@ -134,22 +104,6 @@ long hgpu_svm_finish(struct hgpu_migration *m)
 }
 
 /* ---- to VRAM ---- */
-
-/*
- * Can this page become device-private? Only anonymous memory can. KSM compares
- * its pages by reading them. And a page that MADV_FREE gave up may be thrown
- * away as long as it is clean: nobody would see that a GPU wrote to it.
- */
-static bool can_leave_ram(struct page *page)
-{
-	struct folio *folio;
-
-	if (!page)
-		return true;
-	folio = page_folio(page);
-	return folio_test_anon(folio) && folio_test_swapbacked(folio) &&
-	       !folio_test_ksm(folio);
-}
 
 /* Is it where it shall go already? */
 static bool is_there(const struct hgpu_migration *m, const struct page *page)
@@ -172,7 +126,7 @@ static long choose_vram(struct hgpu_migration *m, struct hgpu_svm_chunk *chunk)
 		m->dst[i] = 0;
 		page = migrate_pfn_to_page(m->src[i]);
 		if (!(m->src[i] & MIGRATE_PFN_MIGRATE) ||
-		    !can_leave_ram(page) || is_there(m, page))
+		    !hgpu_svm_can_leave_ram(page) || is_there(m, page))
 			continue;
 		page = hgpu_chunk_take_page(chunk, va + i - chunk->va);
 		if (!page) {
@@ -191,18 +145,14 @@ static long choose_vram(struct hgpu_migration *m, struct hgpu_svm_chunk *chunk)
 static long begin_to_vram(struct hgpu_migration *m, struct vm_area_struct *vma,
 			  const struct granule *g)
 {
-	unsigned int try;
 	int err;
 
 	err = hgpu_copy_prepare(m, DMA_TO_DEVICE);
 	if (err)
 		return err;
 
-	for (try = 0; try < HGPU_MIGRATE_TRIES; try++) {
-		err = setup(m, vma, g->start, g->end, g->select, NULL);
-		if (err || m->vma.cpages)
-			break;
-	}
+	err = hgpu_svm_collect(m, g->range, vma, g->start, g->end, g->select,
+			       g->chunk);
 	if (err || !m->vma.cpages) {
 		hgpu_copy_cancel(m);
 		return err;
@@ -289,8 +239,8 @@ long hgpu_svm_begin_home(struct hgpu_migration *m, struct vm_area_struct *vma,
 	if (err)
 		return err;
 
-	err = setup(m, vma, start, end, MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
-		    fault_page);
+	err = hgpu_svm_setup(m, vma, start, end,
+			     MIGRATE_VMA_SELECT_DEVICE_PRIVATE, fault_page);
 	if (err || !m->vma.cpages) {
 		hgpu_copy_cancel(m);
 		return err;
@@ -437,6 +387,7 @@ static int get_batch(struct hgpu_svm_range *range, struct hgpu_device *hdev,
 	for (*n = 0; *n < HGPU_MIGRATE_BATCH && start < end; g++, ++*n) {
 		g->start = start;
 		g->end = granule_end(start, end, granule_pages);
+		g->range = range;
 		g->chunk = get_chunk(range, hdev, trigger, g);
 		if (IS_ERR(g->chunk)) {
 			if (g->chunk == ERR_PTR(-ENOSPC) && !*n)

@@ -216,7 +216,7 @@ static inline bool hgpu_page_is_ours(struct hgpu_device *hdev,
 	return is_device_private_page(page) && index < hdev->pagemap.npages;
 }
 
-/* Migration (hgpu_svm_migrate.c, hgpu_svm_copy.c) */
+/* Migration (hgpu_svm_migrate.c, hgpu_svm_collect.c, hgpu_svm_copy.c) */
 
 /**
  * struct hgpu_migration - one granule on its way: "the migrate mutex"
@@ -274,6 +274,16 @@ void hgpu_migration_put_try(struct hgpu_migration *m);
 void hgpu_migrations_wait(struct hgpu_device *hdev);
 void hgpu_migration_prime(void);
 void hgpu_migration_unprime(void);
+
+int hgpu_svm_setup(struct hgpu_migration *m, struct vm_area_struct *vma,
+		   unsigned long start, unsigned long end, unsigned long select,
+		   struct page *fault_page);
+void hgpu_svm_finalize(struct hgpu_migration *m);
+bool hgpu_svm_can_leave_ram(struct page *page);
+int hgpu_svm_collect(struct hgpu_migration *m, struct hgpu_svm_range *range,
+		     struct vm_area_struct *vma, unsigned long start,
+		     unsigned long end, unsigned long select,
+		     const struct hgpu_svm_chunk *chunk);
 
 int hgpu_copy_prepare(struct hgpu_migration *m, enum dma_data_direction dir);
 long hgpu_copy_start(struct hgpu_migration *m, long chosen);

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Getting hold of a granule's pages, and letting go of them.
+ *
+ * The core collects what it can lock and what nobody else holds, and leaves the
+ * rest out without a word. That is often over in a moment: somebody looked at
+ * the page, or it was on a list of another CPU. So a granule of which pages were
+ * left out that could move is collected up to three times before it moves
+ * without them.
+ */
+#include <linux/hmm.h>
+
+#include "hgpu_svm_priv.h"
+
+#define HGPU_COLLECT_TRIES	3
+
+/**
+ * hgpu_svm_setup() - collect pages, once
+ * @m: the migration
+ * @vma: where they are mapped
+ * @start: first address
+ * @end: last address + 1; at most HGPU_GRANULE_PAGES further
+ * @select: MIGRATE_VMA_SELECT_*
+ * @fault_page: device page whose fault this is, or NULL
+ *
+ * Context: process context, may sleep; mmap_lock is held. On success pages are
+ * locked until hgpu_svm_finalize(), unless @m->vma.cpages is 0.
+ * Return: 0 or -EINVAL: not such a VMA.
+ */
+int hgpu_svm_setup(struct hgpu_migration *m, struct vm_area_struct *vma,
+		   unsigned long start, unsigned long end, unsigned long select,
+		   struct page *fault_page)
+{
+	u64 t0 = local_clock();
+	int err;
+
+	m->npages = (end - start) >> PAGE_SHIFT;
+	m->vma = (struct migrate_vma) {
+		.vma = vma,
+		.start = start,
+		.end = end,
+		.src = m->src,
+		.dst = m->dst,
+		.pgmap_owner = hgpu_hive_owner(m->hdev),
+		.flags = select,
+		.fault_page = fault_page,
+	};
+	/*
+	 * Unmapping a locked page puts it on a list of this CPU, which holds it
+	 * until the core empties the lists of the CPU that it is on then.
+	 */
+	migrate_disable();
+	err = migrate_vma_setup(&m->vma);
+	migrate_enable();
+	m->core_ns += local_clock() - t0;
+	return err;
+}
+
+/**
+ * hgpu_svm_finalize() - map what has been moved, put the rest back
+ * @m: the migration; what has no, or an unused, @m->dst is put back
+ *
+ * Context: process context; as hgpu_svm_setup() was called.
+ */
+void hgpu_svm_finalize(struct hgpu_migration *m)
+{
+	u64 t0 = local_clock();
+
+	migrate_vma_finalize(&m->vma);
+	m->core_ns += local_clock() - t0;
+}
+
+/**
+ * hgpu_svm_can_leave_ram() - can this page become device-private?
+ * @page: a system page, mapped or locked; NULL: there is none yet
+ *
+ * Only anonymous memory can. KSM compares its pages by reading them. And a page
+ * that MADV_FREE gave up may be thrown away as long as it is clean: nobody would
+ * see that a GPU wrote to it.
+ *
+ * Context: any.
+ * Return: true if it can.
+ */
+bool hgpu_svm_can_leave_ram(struct page *page)
+{
+	struct folio *folio;
+
+	if (!page)
+		return true;
+	folio = page_folio(page);
+	return folio_test_anon(folio) && folio_test_swapbacked(folio) &&
+	       !folio_test_ksm(folio);
+}
+
+static bool takes_device_pages(const struct hgpu_migration *m)
+{
+	return m->vma.flags & MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
+}
+
+/* Collected, or in VRAM already and not to be collected? */
+static bool is_complete(const struct hgpu_migration *m,
+			const struct hgpu_svm_chunk *chunk)
+{
+	unsigned long slot = (m->vma.start >> PAGE_SHIFT) - chunk->va;
+	unsigned long end = slot + m->npages, n = m->vma.cpages;
+
+	if (takes_device_pages(m))
+		return n >= m->npages;
+	for_each_set_bit_from(slot, chunk->used, end)
+		n++;
+	return n >= m->npages;
+}
+
+static void find_left_out(const struct hgpu_migration *m, unsigned long *left)
+{
+	u32 i;
+
+	bitmap_zero(left, HGPU_GRANULE_PAGES);
+	for (i = 0; i < m->npages; i++)
+		if (!(m->src[i] & MIGRATE_PFN_MIGRATE))
+			__set_bit(i, left);
+}
+
+/*
+ * Of the pages that were left out, forget those that cannot move: swapped out,
+ * not there, of a file or a device. All are as they were before. Should they
+ * change just now, none is forgotten.
+ */
+static void forget_immovable(const struct hgpu_migration *m,
+			     struct hgpu_svm_range *range, unsigned long *left)
+{
+	struct hgpu_svms *svms = range->svms;
+	unsigned long *pfns = svms->scratch->pfns;
+	struct hmm_range hmm = {
+		.notifier = &range->notifier,
+		.start = m->vma.start,
+		.end = m->vma.end,
+		.hmm_pfns = pfns,
+		.dev_private_owner = takes_device_pages(m) ?
+				     m->vma.pgmap_owner : NULL,
+	};
+	u32 i;
+
+	lockdep_assert_held(&svms->lock);
+
+	memset(pfns, 0, m->npages * sizeof(*pfns));
+	hmm.notifier_seq = mmu_interval_read_begin(hmm.notifier);
+	if (hmm_range_fault(&hmm))
+		return;
+	/* As long as the lock is held they stay mapped, and what they are. */
+	mutex_lock(&svms->notifier_lock);
+	if (!mmu_interval_read_retry(hmm.notifier, hmm.notifier_seq))
+		for_each_set_bit(i, left, m->npages)
+			if (!(pfns[i] & HMM_PFN_VALID) ||
+			    !hgpu_svm_can_leave_ram(hmm_pfn_to_page(pfns[i])))
+				__clear_bit(i, left);
+	mutex_unlock(&svms->notifier_lock);
+}
+
+static bool still_left_out(const struct hgpu_migration *m,
+			   const unsigned long *left)
+{
+	u32 i;
+
+	for_each_set_bit(i, left, m->npages)
+		if (!(m->src[i] & MIGRATE_PFN_MIGRATE))
+			return true;
+	return false;
+}
+
+/**
+ * hgpu_svm_collect() - collect the pages of a granule that are to go to VRAM
+ * @m: the migration
+ * @range: covers the granule
+ * @vma: likewise
+ * @start: first address
+ * @end: last address + 1
+ * @select: MIGRATE_VMA_SELECT_*: with those of devices, the hive's come, too
+ * @chunk: VRAM for the granule
+ *
+ * Context: as hgpu_svm_setup(), with &hgpu_svms.lock held; no page of @m is
+ * locked.
+ * Return: likewise.
+ */
+int hgpu_svm_collect(struct hgpu_migration *m, struct hgpu_svm_range *range,
+		     struct vm_area_struct *vma, unsigned long start,
+		     unsigned long end, unsigned long select,
+		     const struct hgpu_svm_chunk *chunk)
+{
+	DECLARE_BITMAP(left, HGPU_GRANULE_PAGES);
+	unsigned int try;
+	int err;
+
+	err = hgpu_svm_setup(m, vma, start, end, select, NULL);
+	if (err || is_complete(m, chunk))
+		return err;
+
+	find_left_out(m, left);
+	for (try = 1; try < HGPU_COLLECT_TRIES; try++) {
+		hgpu_svm_finalize(m);
+		cond_resched();
+		if (try == 1)
+			forget_immovable(m, range, left);
+		err = hgpu_svm_setup(m, vma, start, end, select, NULL);
+		if (err || bitmap_empty(left, m->npages))
+			return err;
+		hgpu_stat_inc(m->hdev, migrate_again);
+		if (!still_left_out(m, left))
+			return 0;
+	}
+	hgpu_stat_inc(m->hdev, migrate_partial);
+	return 0;
+}
