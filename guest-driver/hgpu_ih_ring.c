@@ -150,6 +150,7 @@ static void hgpu_ih_process_locked(struct hgpu_device *hdev, u32 wptr)
 		hgpu_ih_decode(ih->ring + ih->rptr, &iv);
 		iv.timestamp = (iv.timestamp + READ_ONCE(ih->clock_base)) &
 			       HGPU_IH_TIMESTAMP_MASK;
+		iv.id = ++ih->last_id ?: ++ih->last_id;
 		trace_hgpu_ih_entry(hdev, &iv);
 		hgpu_ih_dispatch(hdev, &iv);
 		ih->rptr = (ih->rptr + HGPU_IH_ENTRY_SIZE) & HGPU_IH_MASK;

@@ -25,6 +25,7 @@ struct hgpu_device;
  * @src_id: HGPU_SRCID_*
  * @ring_id: the client's: SDMA context, or HGPU_IH_FAULT_RING__* flags
  * @vmid: 0 for the kernel's rings
+ * @id: for traces: number of the entry, on its GPU; never 0. A fault keeps it
  */
 struct hgpu_iv {
 	u64 timestamp;
@@ -34,6 +35,7 @@ struct hgpu_iv {
 	u8 src_id;
 	u8 ring_id;
 	u8 vmid;
+	u32 id;
 };
 
 /**
@@ -79,6 +81,7 @@ struct hgpu_ih_handler {
  * @wptr: the write pointer's write-back
  * @wptr_dma: bus address of @wptr
  * @rptr: bytes, where decoding goes on; protected by @lock
+ * @last_id: of the last entry that was decoded; protected by @lock
  * @suspended: a reset is under way, the ring is empty; protected by @lock
  * @lock: serialises decoding, so that entries are handled in order; held
  *	while handlers run. Taken last among the sleeping locks
@@ -99,6 +102,7 @@ struct hgpu_ih {
 	__le32 *wptr;
 	dma_addr_t wptr_dma;
 	u32 rptr;
+	u32 last_id;
 	bool suspended;
 	struct mutex lock;
 	struct hgpu_ih_handler handlers[HGPU_IH_HANDLERS];

@@ -17,6 +17,7 @@
 
 #include "hgpu_compat.h"
 #include "hgpu_device.h"
+#include "hgpu_trace.h"
 
 #define HGPU_SMI_BUFFER	1024	/* bytes that a client may leave unread, as KFD */
 #define HGPU_SMI_ALL	KFD_SMI_EVENT_MASK_FROM_INDEX(KFD_SMI_EVENT_ALL_PROCESS)
@@ -162,10 +163,16 @@ void hgpu_smi_fini(struct hgpu_device *hdev)
 
 /* ---- telling ---- */
 
-/* Before anything is looked up, formatted or locked. */
-bool hgpu_smi_heard(const struct hgpu_device *hdev)
+/* Before anything is formatted or locked. */
+static bool has_clients(const struct hgpu_device *hdev)
 {
 	return !list_empty(&hdev->smi.clients);
+}
+
+bool hgpu_smi_heard(const struct hgpu_device *hdev)
+{
+	return has_clients(hdev) || trace_hgpu_migrate_start_enabled() ||
+	       trace_hgpu_migrate_end_enabled();
 }
 
 /* @pid: 0 for what is nobody's in particular */
@@ -217,7 +224,8 @@ static void tell(struct hgpu_device *hdev, pid_t pid, enum kfd_smi_event event,
 void hgpu_smi_migrate_start(struct hgpu_device *hdev,
 			    const struct hgpu_smi_migration *what)
 {
-	if (!hgpu_smi_heard(hdev))
+	trace_hgpu_migrate_start(hdev, what);
+	if (!has_clients(hdev))
 		return;
 	tell(hdev, what->pid, KFD_SMI_EVENT_MIGRATE_START,
 	     KFD_EVENT_FMT_MIGRATE_START(ktime_get_boottime_ns(), what->pid,
@@ -229,7 +237,8 @@ void hgpu_smi_migrate_start(struct hgpu_device *hdev,
 void hgpu_smi_migrate_end(struct hgpu_device *hdev,
 			  const struct hgpu_smi_migration *what)
 {
-	if (!hgpu_smi_heard(hdev))
+	trace_hgpu_migrate_end(hdev, what);
+	if (!has_clients(hdev))
 		return;
 	tell(hdev, what->pid, KFD_SMI_EVENT_MIGRATE_END,
 	     HGPU_COMPAT_FMT_MIGRATE_END(ktime_get_boottime_ns(), what->pid,
@@ -238,9 +247,11 @@ void hgpu_smi_migrate_end(struct hgpu_device *hdev,
 }
 
 void hgpu_smi_fault_start(struct hgpu_device *hdev, pid_t pid,
-			  unsigned long page, bool write)
+			  u32 id, unsigned long page, bool write)
 {
-	if (!hgpu_smi_heard(hdev))
+	trace_hgpu_page_fault_start(hdev, pid, id, page,
+				    write ? 'W' : 'R');
+	if (!has_clients(hdev))
 		return;
 	tell(hdev, pid, KFD_SMI_EVENT_PAGE_FAULT_START,
 	     KFD_EVENT_FMT_PAGEFAULT_START(ktime_get_boottime_ns(), pid, page,
@@ -248,9 +259,11 @@ void hgpu_smi_fault_start(struct hgpu_device *hdev, pid_t pid,
 }
 
 void hgpu_smi_fault_end(struct hgpu_device *hdev, pid_t pid,
-			unsigned long page, bool migrated)
+			u32 id, unsigned long page, bool migrated)
 {
-	if (!hgpu_smi_heard(hdev))
+	trace_hgpu_page_fault_end(hdev, pid, id, page,
+				  migrated ? 'M' : 'U');
+	if (!has_clients(hdev))
 		return;
 	tell(hdev, pid, KFD_SMI_EVENT_PAGE_FAULT_END,
 	     KFD_EVENT_FMT_PAGEFAULT_END(ktime_get_boottime_ns(), pid, page,
@@ -261,7 +274,8 @@ void hgpu_smi_unmapped(struct hgpu_device *hdev, pid_t pid,
 		       unsigned long first, unsigned long last,
 		       enum KFD_SVM_UNMAP_TRIGGERS trigger)
 {
-	if (!hgpu_smi_heard(hdev))
+	trace_hgpu_unmapped(hdev, pid, first, last, trigger);
+	if (!has_clients(hdev))
 		return;
 	tell(hdev, pid, KFD_SMI_EVENT_UNMAP_FROM_GPU,
 	     KFD_EVENT_FMT_UNMAP_FROM_GPU(ktime_get_boottime_ns(), pid, first,
@@ -301,7 +315,7 @@ void hgpu_smi_queue_rescheduled(struct hgpu_device *hdev, pid_t pid)
 void hgpu_smi_vm_fault(struct hgpu_device *hdev, pid_t pid, pid_t task,
 		       const char *comm)
 {
-	if (!hgpu_smi_heard(hdev))
+	if (!has_clients(hdev))
 		return;
 	tell(hdev, pid, KFD_SMI_EVENT_VMFAULT,
 	     KFD_EVENT_FMT_VMFAULT(task, comm));
@@ -310,7 +324,7 @@ void hgpu_smi_vm_fault(struct hgpu_device *hdev, pid_t pid, pid_t task,
 void hgpu_smi_reset_start(struct hgpu_device *hdev, const char *cause)
 {
 	hdev->smi.resets++;
-	if (!hgpu_smi_heard(hdev))
+	if (!has_clients(hdev))
 		return;
 	tell(hdev, 0, KFD_SMI_EVENT_GPU_PRE_RESET,
 	     KFD_EVENT_FMT_UPDATE_GPU_RESET(hdev->smi.resets, cause));
@@ -318,7 +332,7 @@ void hgpu_smi_reset_start(struct hgpu_device *hdev, const char *cause)
 
 void hgpu_smi_reset_end(struct hgpu_device *hdev)
 {
-	if (!hgpu_smi_heard(hdev))
+	if (!has_clients(hdev))
 		return;
 	tell(hdev, 0, KFD_SMI_EVENT_GPU_POST_RESET,
 	     KFD_EVENT_FMT_UPDATE_GPU_RESET(hdev->smi.resets, ""));

@@ -4,8 +4,9 @@
  * resets, one line of text each, for those who have asked for it.
  *
  * Below everything that has something to tell: it knows the GPU and no more.
- * None of the functions that tell does anything while nobody listens; they
- * allocate nothing and take one spinlock, a leaf, so notifiers may call them.
+ * What they tell is traced, too. None of the functions that tell does anything
+ * while nobody listens; they allocate nothing and take one spinlock, a leaf, so
+ * notifiers may call them.
  */
 #ifndef HGPU_SMI_H
 #define HGPU_SMI_H
@@ -31,6 +32,7 @@ struct hgpu_smi {
 
 /**
  * struct hgpu_smi_migration - memory that is to move, as far as it can
+ * @fault_id: of the GPU fault that it is for, or 0; for traces
  * @pid: thread group of the owner
  * @first: first page
  * @npages: how many
@@ -41,6 +43,7 @@ struct hgpu_smi {
  * @trigger: why
  */
 struct hgpu_smi_migration {
+	u32 fault_id;
 	pid_t pid;
 	unsigned long first;
 	unsigned long npages;
@@ -81,7 +84,7 @@ void hgpu_smi_fini(struct hgpu_device *hdev);
 int hgpu_smi_open(struct hgpu_device *hdev);
 
 /**
- * hgpu_smi_heard() - does anybody listen?
+ * hgpu_smi_heard() - does anybody listen, or trace?
  * @hdev: the GPU
  *
  * For those who would have to find out more before they can tell.
@@ -117,25 +120,27 @@ void hgpu_smi_migrate_end(struct hgpu_device *hdev,
  * hgpu_smi_fault_start() - a GPU's page fault is going to be resolved
  * @hdev: the GPU
  * @pid: thread group of the process
+ * @id: of the fault, for traces
  * @page: virtual page number
  * @write: it wrote
  *
  * Context: any but interrupts; does not sleep.
  */
 void hgpu_smi_fault_start(struct hgpu_device *hdev, pid_t pid,
-			  unsigned long page, bool write);
+			  u32 id, unsigned long page, bool write);
 
 /**
  * hgpu_smi_fault_end() - the page fault is resolved, or put off
  * @hdev: the GPU
  * @pid: thread group of the process
+ * @id: of the fault, for traces
  * @page: virtual page number
  * @migrated: memory was to move for it
  *
  * Context: any but interrupts; does not sleep.
  */
 void hgpu_smi_fault_end(struct hgpu_device *hdev, pid_t pid,
-			unsigned long page, bool migrated);
+			u32 id, unsigned long page, bool migrated);
 
 /**
  * hgpu_smi_unmapped() - a GPU has lost translations to the CPU's doings

@@ -41,11 +41,13 @@ struct seq_file;
  *	hgpu_svm_fault_date()
  * @page: virtual page number
  * @gpu: index in &hgpu_svms.gpus
+ * @id: &hgpu_iv.id of its first report
  * @flags: HGPU_SVM_FAULT_*
  */
 struct hgpu_svm_fault {
 	u64 timestamp;
 	u64 page;
+	u32 id;
 	u8 gpu;
 	u8 flags;
 };
@@ -128,6 +130,8 @@ struct hgpu_svm_denial {
  * @resolved_next: where the next one goes
  * @denials: ring of denied addresses, protected by @lock
  * @denial_next: where the next one goes
+ * @fault_id: for traces: of the fault that is being resolved, or 0; protected by
+ *	@lock
  */
 struct hgpu_svms {
 	struct mm_struct *mm;
@@ -155,6 +159,7 @@ struct hgpu_svms {
 	u32 resolved_next;
 	struct hgpu_svm_denial denials[HGPU_SVM_DENIALS];
 	u32 denial_next;
+	u32 fault_id;
 };
 
 /* For hgpu_drv.c: before the first GPU, and after the last process. */

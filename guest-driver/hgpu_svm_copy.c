@@ -115,6 +115,7 @@ struct hgpu_migration *hgpu_migration_tryget(struct hgpu_device *hdev)
 	spin_unlock(&pm->migrations_lock);
 	if (m) {
 		m->core_ns = 0;
+		m->fault_id = 0;
 		m->collected = false;
 	}
 	return m;

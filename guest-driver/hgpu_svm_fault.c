@@ -263,10 +263,10 @@ static int handle_in_range(struct hgpu_svms *svms,
 	r.where = best_place(svms, &range->attrs, &r.to);
 	if (r.where == NOWHERE)
 		return -EACCES;
-	hgpu_smi_fault_start(hdev, svms->pid, fault->page,
+	hgpu_smi_fault_start(hdev, svms->pid, fault->id, fault->page,
 			     fault->flags & HGPU_SVM_FAULT_WRITE);
 	err = resolve(&r);
-	hgpu_smi_fault_end(hdev, svms->pid, fault->page, r.migrated);
+	hgpu_smi_fault_end(hdev, svms->pid, fault->id, fault->page, r.migrated);
 	return err == -EFAULT ? why_absent(&r) : err;
 }
 
@@ -347,6 +347,7 @@ static void handle_retry(struct hgpu_svms *svms, struct hgpu_svm_fault *fault)
 	hgpu_svm_fault_date(fault, hgpu_gpu_timestamp(hdev));
 	if (is_resolved(svms, fault)) {
 		hgpu_stat_inc(hdev, gpu_faults_filtered);
+		trace_hgpu_svm_fault_filtered(svms->pid, fault, 0);
 		goto out_unlock;
 	}
 
@@ -358,11 +359,13 @@ static void handle_retry(struct hgpu_svms *svms, struct hgpu_svm_fault *fault)
 		if (READ_ONCE(svms->dead) || !svms->gpus[fault->gpu].vm)
 			goto out_unlock;
 	}
+	svms->fault_id = fault->id;
 	err = IS_ERR(range) ? PTR_ERR(range) :
 			      handle_in_range(svms, fault, range);
 	trace_hgpu_svm_fault_done(svms->pid, fault, err);
 
 	conclude(svms, fault, err);
+	svms->fault_id = 0;
 
 out_unlock:
 	mutex_unlock(&svms->lock);

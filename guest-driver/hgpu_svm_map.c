@@ -457,7 +457,7 @@ int hgpu_svm_map(struct hgpu_svms *svms, struct hgpu_svm_range *range,
 	if (!b.vm)
 		return -ENODEV;
 
-	trace_hgpu_svm_map(svms->pid, first, last, flags);
+	trace_hgpu_svm_map(svms, gpu, first, last, flags);
 	for (; first <= last && !err; first += b.n) {
 		b.first = first;
 		b.n = min(HGPU_GRANULE_PAGES - (first % HGPU_GRANULE_PAGES),

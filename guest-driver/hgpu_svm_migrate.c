@@ -26,9 +26,9 @@
  * struct granule - one granule of a batch
  * @start: first address
  * @end: last address + 1
- * @range: covers it; NULL on the way home
+ * @range: covers it; NULL in a CPU fault
  * @chunk: VRAM for it; NULL on the way home
- * @select: then, where pages are taken from: MIGRATE_VMA_SELECT_*
+ * @select: on the way to VRAM, where pages are taken from: MIGRATE_VMA_SELECT_*
  */
 struct granule {
 	unsigned long start;
@@ -98,8 +98,8 @@ long hgpu_svm_finish(struct hgpu_migration *m)
 		hgpu_stat_add(m->hdev, pages_to_vram, moved);
 	else
 		hgpu_stat_add(m->hdev, pages_to_ram, moved);
-	trace_hgpu_svm_migrated(m->hdev, m->vma.start, m->npages, moved, m->dir,
-				err);
+	trace_hgpu_svm_migrated(m->hdev, m->fault_id, m->vma.start, m->npages,
+				moved, m->dir, err);
 	return err ?: moved;
 }
 
@@ -256,6 +256,7 @@ long hgpu_svm_begin_home(struct hgpu_migration *m, struct vm_area_struct *vma,
 static long begin(struct hgpu_migration *m, struct vm_area_struct *vma,
 		  const struct granule *g)
 {
+	m->fault_id = g->range->svms->fault_id;
 	return g->chunk ? begin_to_vram(m, vma, g) :
 			  hgpu_svm_begin_home(m, vma, g->start, g->end, NULL);
 }
@@ -427,6 +428,7 @@ static struct hgpu_smi_migration describe(struct hgpu_svm_range *range,
 	return (struct hgpu_smi_migration) {
 		.pid = range->svms->pid,
 		.first = start >> PAGE_SHIFT,
+		.fault_id = range->svms->fault_id,
 		.npages = (end - start) >> PAGE_SHIFT,
 		.prefetch_loc = range->attrs.prefetch_loc,
 		.preferred_loc = range->attrs.preferred_loc,
@@ -587,7 +589,8 @@ int hgpu_svm_migrate_to_vram(struct hgpu_svm_range *range,
 	return err;
 }
 
-static int home_by_batches(struct hgpu_device *hdev,
+static int home_by_batches(struct hgpu_svm_range *range,
+			   struct hgpu_device *hdev,
 			   struct vm_area_struct *vma, unsigned long start,
 			   unsigned long end, bool *collected)
 {
@@ -601,6 +604,7 @@ static int home_by_batches(struct hgpu_device *hdev,
 				.start = start,
 				.end = granule_end(start, end,
 						   HGPU_GRANULE_PAGES),
+				.range = range,
 			};
 			start = g[n].end;
 		}
@@ -646,7 +650,7 @@ int hgpu_svm_migrate_home(struct hgpu_svm_range *range,
 	       hgpu_chunk_any(hdev, range->svms, what.first, what.npages);
 	if (tell)
 		hgpu_smi_migrate_start(hdev, &what);
-	err = home_by_batches(hdev, vma, start, end, &collected);
+	err = home_by_batches(range, hdev, vma, start, end, &collected);
 	if (tell && collected)
 		hgpu_smi_migrate_end(hdev, &what);
 	hgpu_stat_add(hdev, migrate_ns, local_clock() - t0);

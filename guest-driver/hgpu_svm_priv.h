@@ -237,6 +237,7 @@ static inline bool hgpu_page_is_ours(struct hgpu_device *hdev,
  * @max_run: bytes that one DMA mapping may have
  * @dir: of the DMA mapping, hence of the migration
  * @collected: since this was taken there has been something to move
+ * @fault_id: for traces: &hgpu_svms.fault_id of whom it is for, or 0
  * @core_ns: time spent in core mm and DMA mapping
  * @src: see struct migrate_vma
  * @dst: see struct migrate_vma
@@ -257,6 +258,7 @@ struct hgpu_migration {
 	u32 max_run;
 	enum dma_data_direction dir;
 	bool collected;
+	u32 fault_id;
 	u64 core_ns;
 	unsigned long src[HGPU_GRANULE_PAGES];
 	unsigned long dst[HGPU_GRANULE_PAGES];

@@ -11,6 +11,7 @@
 #include <linux/slab.h>
 
 #include "hgpu_svm_priv.h"
+#include "hgpu_svm_trace.h"
 
 /*
  * CPU and GPU use the page at the same time: it is coherent or it is nothing.
@@ -241,6 +242,8 @@ void hgpu_svm_write_ptes_locked(struct hgpu_svms *svms, unsigned int gpu,
 		flush |= hgpu_vm_set(vm, first, n, ptes) != 0;
 	if (flush)
 		hgpu_vm_flush_tlb(vm);
+	if (when == HGPU_FLUSH_ALWAYS)
+		trace_hgpu_svm_replay(svms, gpu, first, n);
 	for (i = 0; i < n; i++)
 		if (old[i] == ptes[i])
 			old[i] = 0;
@@ -257,8 +260,10 @@ void hgpu_svm_write_ptes_locked(struct hgpu_svms *svms, unsigned int gpu,
 void hgpu_svm_replay(struct hgpu_svms *svms, unsigned int gpu)
 {
 	mutex_lock(&svms->notifier_lock);
-	if (svms->gpus[gpu].vm)
+	if (svms->gpus[gpu].vm) {
 		hgpu_vm_flush_tlb(svms->gpus[gpu].vm);
+		trace_hgpu_svm_replay(svms, gpu, 0, 0);
+	}
 	mutex_unlock(&svms->notifier_lock);
 }
 

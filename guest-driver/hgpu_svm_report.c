@@ -49,6 +49,7 @@ static struct hgpu_svm_fault decode(const struct hgpu_iv *iv)
 {
 	struct hgpu_svm_fault fault = {
 		.timestamp = iv->timestamp,
+		.id = iv->id,
 		.page = iv->src_data[0] |
 			(u64)FIELD_GET(HGPU_IH_FAULT_DATA1__ADDR_HI,
 				       iv->src_data[1]) << 32,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Tracepoints of shared virtual memory. Pages are virtual page numbers.
+ * Tracepoints of shared virtual memory. Pages are virtual page numbers; id is
+ * that of the interrupt entry which has reported the GPU fault, or 0.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM hmm_gpu_svm
@@ -56,22 +57,51 @@ TRACE_EVENT(hgpu_svm_invalidate,
 );
 
 TRACE_EVENT(hgpu_svm_map,
-	TP_PROTO(pid_t pid, u64 first, u64 last, u32 flags),
-	TP_ARGS(pid, first, last, flags),
+	TP_PROTO(const struct hgpu_svms *svms, unsigned int gpu, u64 first,
+		 u64 last, u32 flags),
+	TP_ARGS(svms, gpu, first, last, flags),
 	TP_STRUCT__entry(
 		__field(pid_t, pid)
+		__field(u32, id)
 		__field(u64, first)
 		__field(u64, last)
 		__field(u32, flags)
+		__field(u8, gpu)
 	),
 	TP_fast_assign(
-		__entry->pid = pid;
+		__entry->pid = svms->pid;
+		__entry->id = svms->fault_id;
 		__entry->first = first;
 		__entry->last = last;
 		__entry->flags = flags;
+		__entry->gpu = gpu;
 	),
-	TP_printk("pid=%d pages=%#llx-%#llx flags=%#x", __entry->pid,
-		  __entry->first, __entry->last, __entry->flags)
+	TP_printk("pid=%d gpu=%u id=%u pages=%#llx-%#llx flags=%#x",
+		  __entry->pid, __entry->gpu, __entry->id, __entry->first,
+		  __entry->last, __entry->flags)
+);
+
+/* Parked accesses are walked again, after these pages have been mapped. */
+TRACE_EVENT(hgpu_svm_replay,
+	TP_PROTO(const struct hgpu_svms *svms, unsigned int gpu, u64 first,
+		 u32 npages),
+	TP_ARGS(svms, gpu, first, npages),
+	TP_STRUCT__entry(
+		__field(pid_t, pid)
+		__field(u32, id)
+		__field(u64, first)
+		__field(u32, npages)
+		__field(u8, gpu)
+	),
+	TP_fast_assign(
+		__entry->pid = svms->pid;
+		__entry->id = svms->fault_id;
+		__entry->first = first;
+		__entry->npages = npages;
+		__entry->gpu = gpu;
+	),
+	TP_printk("pid=%d gpu=%u id=%u page=%#llx pages=%u", __entry->pid,
+		  __entry->gpu, __entry->id, __entry->first, __entry->npages)
 );
 
 TRACE_EVENT(hgpu_svm_fault,
@@ -80,6 +110,7 @@ TRACE_EVENT(hgpu_svm_fault,
 	TP_STRUCT__entry(
 		__field(pid_t, pid)
 		__field(u64, page)
+		__field(u32, id)
 		__field(u64, timestamp)
 		__field(u8, gpu)
 		__field(u8, flags)
@@ -87,12 +118,13 @@ TRACE_EVENT(hgpu_svm_fault,
 	TP_fast_assign(
 		__entry->pid = pid;
 		__entry->page = fault->page;
+		__entry->id = fault->id;
 		__entry->timestamp = fault->timestamp;
 		__entry->gpu = fault->gpu;
 		__entry->flags = fault->flags;
 	),
-	TP_printk("pid=%d gpu=%u page=%#llx write=%d retry=%d clock=%llu",
-		  __entry->pid, __entry->gpu, __entry->page,
+	TP_printk("pid=%d gpu=%u id=%u page=%#llx write=%d retry=%d clock=%llu",
+		  __entry->pid, __entry->gpu, __entry->id, __entry->page,
 		  !!(__entry->flags & HGPU_SVM_FAULT_WRITE),
 		  !(__entry->flags & HGPU_SVM_FAULT_NORETRY),
 		  __entry->timestamp)
@@ -104,6 +136,7 @@ DECLARE_EVENT_CLASS(hgpu_svm_fault_result,
 	TP_STRUCT__entry(
 		__field(pid_t, pid)
 		__field(u64, page)
+		__field(u32, id)
 		__field(u64, timestamp)
 		__field(u8, gpu)
 		__field(int, err)
@@ -111,16 +144,20 @@ DECLARE_EVENT_CLASS(hgpu_svm_fault_result,
 	TP_fast_assign(
 		__entry->pid = pid;
 		__entry->page = fault->page;
+		__entry->id = fault->id;
 		__entry->timestamp = fault->timestamp;
 		__entry->gpu = fault->gpu;
 		__entry->err = err;
 	),
-	TP_printk("pid=%d gpu=%u page=%#llx clock=%llu err=%d", __entry->pid,
-		  __entry->gpu, __entry->page, __entry->timestamp,
-		  __entry->err)
+	TP_printk("pid=%d gpu=%u id=%u page=%#llx clock=%llu err=%d",
+		  __entry->pid, __entry->gpu, __entry->id, __entry->page,
+		  __entry->timestamp, __entry->err)
 );
 
 DEFINE_EVENT(hgpu_svm_fault_result, hgpu_svm_fault_done,
+	TP_PROTO(pid_t pid, const struct hgpu_svm_fault *fault, int err),
+	TP_ARGS(pid, fault, err));
+DEFINE_EVENT(hgpu_svm_fault_result, hgpu_svm_fault_filtered,
 	TP_PROTO(pid_t pid, const struct hgpu_svm_fault *fault, int err),
 	TP_ARGS(pid, fault, err));
 DEFINE_EVENT(hgpu_svm_fault_result, hgpu_svm_deny,
@@ -145,11 +182,12 @@ TRACE_EVENT(hgpu_svm_cpu_fault,
 );
 
 TRACE_EVENT(hgpu_svm_migrated,
-	TP_PROTO(struct hgpu_device *hdev, unsigned long addr, u32 npages,
-		 long moved, enum dma_data_direction dir, int err),
-	TP_ARGS(hdev, addr, npages, moved, dir, err),
+	TP_PROTO(struct hgpu_device *hdev, u32 id, unsigned long addr,
+		 u32 npages, long moved, enum dma_data_direction dir, int err),
+	TP_ARGS(hdev, id, addr, npages, moved, dir, err),
 	TP_STRUCT__entry(
 		__field(int, index)
+		__field(u32, id)
 		__field(unsigned long, addr)
 		__field(u32, npages)
 		__field(long, moved)
@@ -158,16 +196,17 @@ TRACE_EVENT(hgpu_svm_migrated,
 	),
 	TP_fast_assign(
 		__entry->index = hdev->index;
+		__entry->id = id;
 		__entry->addr = addr;
 		__entry->npages = npages;
 		__entry->moved = moved;
 		__entry->to_vram = dir == DMA_TO_DEVICE;
 		__entry->err = err;
 	),
-	TP_printk("gpu%d addr=%#lx pages=%u moved=%ld to=%s err=%d",
-		  __entry->index, __entry->addr, __entry->npages,
-		  __entry->moved, __entry->to_vram ? "vram" : "ram",
-		  __entry->err)
+	TP_printk("gpu%d id=%u addr=%#lx pages=%u moved=%ld to=%s err=%d",
+		  __entry->index, __entry->id, __entry->addr,
+		  __entry->npages, __entry->moved,
+		  __entry->to_vram ? "vram" : "ram", __entry->err)
 );
 
 DECLARE_EVENT_CLASS(hgpu_svm_chunk,

@@ -2,7 +2,8 @@
 /*
  * Trace events of the base. The seqno of an SDMA job is the value of its FENCE
  * packet, and the words of an interrupt entry are the device's, so both can be
- * found again in the trace of QEMU.
+ * found again in the trace of QEMU. The id of an interrupt entry is that of the
+ * GPU fault it reports, in all events until the access is replayed.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM hmm_gpu
@@ -27,10 +28,12 @@ TRACE_EVENT(hgpu_ih_entry,
 		__field(u32, data0)
 		__field(u32, data1)
 		__field(u32, data2)
+		__field(u32, id)
 		__field(u64, timestamp)
 	),
 	TP_fast_assign(
 		__entry->gpu = hdev->index;
+		__entry->id = iv->id;
 		__entry->client = iv->client_id;
 		__entry->src = iv->src_id;
 		__entry->ring = iv->ring_id;
@@ -41,10 +44,10 @@ TRACE_EVENT(hgpu_ih_entry,
 		__entry->data2 = iv->src_data[2];
 		__entry->timestamp = iv->timestamp;
 	),
-	TP_printk("gpu=%d client=0x%02x src=%u ring=0x%x vmid=%u pasid=%u data=0x%x,0x%x,0x%x timestamp=%llu",
-		  __entry->gpu, __entry->client, __entry->src, __entry->ring,
-		  __entry->vmid, __entry->pasid, __entry->data0, __entry->data1,
-		  __entry->data2, __entry->timestamp)
+	TP_printk("gpu=%d id=%u client=0x%02x src=%u ring=0x%x vmid=%u pasid=%u data=0x%x,0x%x,0x%x timestamp=%llu",
+		  __entry->gpu, __entry->id, __entry->client, __entry->src,
+		  __entry->ring, __entry->vmid, __entry->pasid, __entry->data0,
+		  __entry->data1, __entry->data2, __entry->timestamp)
 );
 
 TRACE_EVENT(hgpu_ih_overflow,
@@ -158,6 +161,99 @@ TRACE_EVENT(hgpu_bo_free,
 		__entry->size = bo->tbo.base.size;
 	),
 	TP_printk("bo=%p size=%llu", __entry->bo, __entry->size)
+);
+
+DECLARE_EVENT_CLASS(hgpu_migration,
+	TP_PROTO(const struct hgpu_device *hdev,
+		 const struct hgpu_smi_migration *what),
+	TP_ARGS(hdev, what),
+	TP_STRUCT__entry(
+		__field(int, gpu)
+		__field(u32, id)
+		__field(pid_t, pid)
+		__field(unsigned long, first)
+		__field(unsigned long, npages)
+		__field(u32, from)
+		__field(u32, to)
+		__field(int, trigger)
+	),
+	TP_fast_assign(
+		__entry->gpu = hdev->index;
+		__entry->id = what->fault_id;
+		__entry->pid = what->pid;
+		__entry->first = what->first;
+		__entry->npages = what->npages;
+		__entry->from = what->from;
+		__entry->to = what->to;
+		__entry->trigger = what->trigger;
+	),
+	TP_printk("gpu=%d id=%u pid=%d page=0x%lx pages=%lu from=0x%x to=0x%x trigger=%d",
+		  __entry->gpu, __entry->id, __entry->pid, __entry->first,
+		  __entry->npages, __entry->from, __entry->to,
+		  __entry->trigger)
+);
+
+DEFINE_EVENT(hgpu_migration, hgpu_migrate_start,
+	TP_PROTO(const struct hgpu_device *hdev,
+		 const struct hgpu_smi_migration *what),
+	TP_ARGS(hdev, what));
+DEFINE_EVENT(hgpu_migration, hgpu_migrate_end,
+	TP_PROTO(const struct hgpu_device *hdev,
+		 const struct hgpu_smi_migration *what),
+	TP_ARGS(hdev, what));
+
+DECLARE_EVENT_CLASS(hgpu_page_fault,
+	TP_PROTO(const struct hgpu_device *hdev, pid_t pid, u32 id,
+		 unsigned long page, char how),
+	TP_ARGS(hdev, pid, id, page, how),
+	TP_STRUCT__entry(
+		__field(int, gpu)
+		__field(u32, id)
+		__field(pid_t, pid)
+		__field(unsigned long, page)
+		__field(char, how)
+	),
+	TP_fast_assign(
+		__entry->gpu = hdev->index;
+		__entry->id = id;
+		__entry->pid = pid;
+		__entry->page = page;
+		__entry->how = how;
+	),
+	TP_printk("gpu=%d id=%u pid=%d page=0x%lx how=%c", __entry->gpu,
+		  __entry->id, __entry->pid, __entry->page, __entry->how)
+);
+
+DEFINE_EVENT(hgpu_page_fault, hgpu_page_fault_start,
+	TP_PROTO(const struct hgpu_device *hdev, pid_t pid, u32 id,
+		 unsigned long page, char how),
+	TP_ARGS(hdev, pid, id, page, how));
+DEFINE_EVENT(hgpu_page_fault, hgpu_page_fault_end,
+	TP_PROTO(const struct hgpu_device *hdev, pid_t pid, u32 id,
+		 unsigned long page, char how),
+	TP_ARGS(hdev, pid, id, page, how));
+
+TRACE_EVENT(hgpu_unmapped,
+	TP_PROTO(const struct hgpu_device *hdev, pid_t pid,
+		 unsigned long first, unsigned long last, int trigger),
+	TP_ARGS(hdev, pid, first, last, trigger),
+	TP_STRUCT__entry(
+		__field(int, gpu)
+		__field(pid_t, pid)
+		__field(unsigned long, first)
+		__field(unsigned long, last)
+		__field(int, trigger)
+	),
+	TP_fast_assign(
+		__entry->gpu = hdev->index;
+		__entry->pid = pid;
+		__entry->first = first;
+		__entry->last = last;
+		__entry->trigger = trigger;
+	),
+	TP_printk("gpu=%d pid=%d pages=0x%lx-0x%lx trigger=%d", __entry->gpu,
+		  __entry->pid, __entry->first, __entry->last,
+		  __entry->trigger)
 );
 
 #endif /* HGPU_TRACE_H */
