@@ -61,13 +61,21 @@ HsaMemFlags hidden(void)
 	return flags;
 }
 
+/*
+ * VRAM is mapped to its own GPU: libhsakmt 5.2 takes GPUs for peers whose VRAM the CPU can reach, but no link joins two
+ * of ours (6.2 sees that in the topology).
+ */
 void *memory_alloc(HSAuint32 node, size_t size, HsaMemFlags flags)
 {
+	HsaMemMapFlags map = { .Value = 0 };
 	HSAuint64 elsewhere = 0;
 	void *at = NULL;
 
 	ok(hsaKmtAllocMemory(node, size, flags, &at));
-	ok(hsaKmtMapMemoryToGPU(at, size, &elsewhere));
+	if (node)
+		ok(hsaKmtMapMemoryToGPUNodes(at, size, &elsewhere, map, 1, &node));
+	else
+		ok(hsaKmtMapMemoryToGPU(at, size, &elsewhere));
 	return at;
 }
 

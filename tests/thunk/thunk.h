@@ -41,7 +41,7 @@ HsaMemFlags paged(void);		/* the process's own pages (node 0) */
 HsaMemFlags non_paged(void);		/* the driver's: GTT (node 0), VRAM that the CPU sees (a GPU's node) */
 HsaMemFlags hidden(void);		/* VRAM that the CPU does not see */
 
-void *memory_alloc(HSAuint32 node, size_t size, HsaMemFlags flags);	/* and mapped to all GPUs */
+void *memory_alloc(HSAuint32 node, size_t size, HsaMemFlags flags);	/* and mapped: VRAM to its GPU, other memory to all */
 void memory_free(void *at, size_t size);
 
 /**
