@@ -433,11 +433,13 @@ static int hgpu_kfd_set_xnack_mode(struct hgpu_process *process, void *data)
 
 	mutex_lock(&process->lock);
 	if (args->xnack_enabled < 0)
-		args->xnack_enabled = process->xnack;
+		args->xnack_enabled = process->svms.xnack;
 	else if (!idr_is_empty(&process->queue_ids))
 		ret = -EBUSY;		/* also when nothing would change, as KFD */
-	else if (!args->xnack_enabled)
-		ret = -EPERM;		/* no-retry mode is not there yet */
+	else if (args->xnack_enabled && !hgpu_process_can_retry(process))
+		ret = -EPERM;
+	else
+		hgpu_svms_set_xnack(&process->svms, args->xnack_enabled);
 	mutex_unlock(&process->lock);
 	return ret;
 }

@@ -104,6 +104,16 @@ struct hgpu_process_device *hgpu_process_device(struct hgpu_process *process,
 	return NULL;
 }
 
+bool hgpu_process_can_retry(struct hgpu_process *process)
+{
+	unsigned int i;
+
+	for (i = 0; i < process->num_devices; i++)
+		if (!process->devices[i]->hdev->xnack)
+			return false;
+	return true;
+}
+
 struct hgpu_process_device *hgpu_process_device_by_id(struct hgpu_process *process,
 						      u32 gpu_id)
 {
@@ -267,7 +277,6 @@ static struct mmu_notifier *hgpu_process_alloc_notifier(struct mm_struct *mm)
 	idr_init(&process->queue_ids);
 	hgpu_kfd_events_init(&process->events);
 	INIT_WORK(&process->free_work, hgpu_process_free_work);
-	process->xnack = true;
 	process->pid_nr = task_tgid_nr(current);
 
 	ret = hgpu_process_alloc_pasid(process);
@@ -277,7 +286,6 @@ static struct mmu_notifier *hgpu_process_alloc_notifier(struct mm_struct *mm)
 	if (ret)
 		goto err_pasid;
 	process->svms.pid = process->pid_nr;
-	process->svms.xnack = process->xnack;
 	mmgrab(mm);
 	process->mm = mm;
 	process->tgid = get_pid(task_tgid(current));
@@ -288,6 +296,7 @@ static struct mmu_notifier *hgpu_process_alloc_notifier(struct mm_struct *mm)
 		hgpu_process_put(process);
 		return ERR_PTR(ret);
 	}
+	process->svms.xnack = hgpu_process_can_retry(process);
 	return &process->notifier;
 
 err_pasid:

@@ -96,7 +96,6 @@ struct hgpu_process_device {
  * @flags: HGPU_PROCESS_* bits
  * @notifier: tells of the mm's end
  * @lock: see the top of this file
- * @xnack: retry faults are on; protected by @lock, constant while queues exist
  * @num_devices: entries of @devices; constant
  * @devices: one a GPU that was there when the process was made
  * @run_lock: protects what decides whether queues run, and commands to their HQDs
@@ -120,7 +119,6 @@ struct hgpu_process {
 
 	struct mutex lock;
 	spinlock_t run_lock;
-	bool xnack;
 	unsigned int num_devices;
 	struct hgpu_process_device *devices[HGPU_MAX_GPUS];
 	struct idr queue_ids;
@@ -190,6 +188,14 @@ static inline bool hgpu_process_dead(struct hgpu_process *process)
  */
 struct hgpu_process_device *hgpu_process_device(struct hgpu_process *process,
 						struct hgpu_device *hdev);
+
+/**
+ * hgpu_process_can_retry() - do all GPUs of a process have recoverable faults?
+ * @process: the process
+ *
+ * Context: any; the array does not change.
+ */
+bool hgpu_process_can_retry(struct hgpu_process *process);
 
 /**
  * hgpu_process_device_by_id() - same, by KFD's gpu_id

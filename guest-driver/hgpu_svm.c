@@ -21,8 +21,11 @@
  * 6. what a reset holds: the SDMA ring's submit_lock, &hgpu_device.reset_lock
  * 7. &hgpu_svms.notifier_lock: the GPU's PTEs. Taken in notifiers, hence in
  *    reclaim: nothing is allocated below
- * 8. spinlocks: page tables, TLB flush, chunks, TTM's LRU lists, rings, events.
+ * 8. spinlocks: the process's run lock (&hgpu_process.run_lock: notifiers stop
+ *    queues), page tables, TLB flush, chunks, TTM's LRU lists, rings, events.
  *    A dma_resv is tried here, too, to move a chunk to the end of its list
+ *
+ * The process's lock is outside of all of them; faults and notifiers do without.
  */
 
 #include <linux/dma-resv.h>
@@ -114,6 +117,8 @@ int hgpu_svms_init(struct hgpu_svms *svms, struct mm_struct *mm)
 	svms->range_cap = SZ_1G >> PAGE_SHIFT;
 	INIT_LIST_HEAD(&svms->unmapped);
 	INIT_WORK(&svms->unmap_work, hgpu_svm_unmap_work);
+	INIT_LIST_HEAD(&svms->missing);
+	INIT_DELAYED_WORK(&svms->restore_work, hgpu_svm_restore_work);
 	INIT_WORK(&svms->fault_work, hgpu_svm_fault_work);
 	for (i = 0; i < HGPU_SVM_RESOLVED; i++)
 		svms->resolved[i].block = U64_MAX;
@@ -145,6 +150,7 @@ void hgpu_svms_set_vm(struct hgpu_svms *svms, unsigned int gpu,
 	svms->gpus[gpu].task = task_pid_nr(current);
 	get_task_comm(svms->gpus[gpu].comm, current);
 	mutex_unlock(&svms->notifier_lock);
+	hgpu_svm_gpu_arrives(svms, gpu);
 	mutex_unlock(&svms->lock);
 }
 
@@ -210,7 +216,8 @@ void hgpu_svms_fini(struct hgpu_svms *svms)
 {
 	cancel_work_sync(&svms->fault_work);
 	hgpu_svm_ranges_free(svms);
-	/* No notifier is left that could queue it. */
+	/* No notifier is left that could queue them. */
 	cancel_work_sync(&svms->unmap_work);
+	cancel_delayed_work_sync(&svms->restore_work);
 	hgpu_svm_scratch_fini(svms);
 }

@@ -106,7 +106,8 @@ struct hgpu_svm_denial {
  * @mm: the process's; not a reference, use mmget_not_zero(): it stays
  *	allocated until hgpu_svms_fini() returns
  * @pid: for messages and events
- * @xnack: recoverable faults are on; written by the owner while no queue lives
+ * @xnack: recoverable faults are on; written under @lock and @notifier_lock while
+ *	no queue lives, read under either
  * @lock: protects @ranges, attributes, @gpus (with @notifier_lock) and what
  *	faults have come to; below mmap_lock, above migration
  * @ranges: &struct hgpu_svm_range by page number
@@ -114,11 +115,15 @@ struct hgpu_svm_denial {
  *	protected by @lock
  * @range_cap: pages of the largest range
  * @gpus: written under @lock and @notifier_lock, read under either
- * @notifier_lock: protects all GPU PTEs of shared memory, @unmapped, @dead, and
- *	serialises filling them against invalidation. Taken in notifiers, so
- *	nothing is allocated under it
+ * @notifier_lock: protects all GPU PTEs of shared memory, @unmapped, @missing,
+ *	@evicted, @dead, and serialises filling them against invalidation. Taken
+ *	in notifiers, so nothing is allocated under it
  * @unmapped: ranges that have lost memory to munmap()
  * @unmap_work: takes them apart
+ * @missing: ranges that are not mapped as they are to be kept; may shrink under
+ *	@lock and @notifier_lock only
+ * @evicted: queues stand still because of them
+ * @restore_work: maps them
  * @dead: no more faults, no more mappings
  * @scratch: for filling and clearing PTEs
  * @fault_lock: protects @faults, @fault_head, @fault_count
@@ -147,6 +152,9 @@ struct hgpu_svms {
 	struct mutex notifier_lock;
 	struct list_head unmapped;
 	struct work_struct unmap_work;
+	struct list_head missing;
+	bool evicted;
+	struct delayed_work restore_work;
 	bool dead;
 	struct hgpu_svm_scratch *scratch;
 
@@ -281,6 +289,9 @@ void hgpu_svm_show_ranges(struct hgpu_device *hdev, struct seq_file *m);
 
 /* See hgpu_svm_range.c */
 bool hgpu_svm_overlaps(struct hgpu_svms *svms, u64 first, u64 last);
+
+/* See hgpu_svm_restore.c */
+void hgpu_svms_set_xnack(struct hgpu_svms *svms, bool on);
 
 /**
  * hgpu_svm_fault_enqueue() - a VM fault entry has been read

@@ -351,6 +351,12 @@ static void handle_retry(struct hgpu_svms *svms, struct hgpu_svm_fault *fault)
 		goto out_unlock;
 	}
 
+	if (!svms->xnack) {
+		/* It would be mapped if it were right. */
+		conclude(svms, fault, -EFAULT);
+		goto out_unlock;
+	}
+
 	hgpu_stat_inc(hdev, gpu_faults);
 	range = find_range(svms, fault->page);
 	if (!range) {

@@ -121,7 +121,8 @@ static int find_pages(struct map_block *b, struct hmm_range *hmm)
 	hgpu_stat_add(b->hdev, migrate_core_mm_ns, local_clock() - t0);
 
 	/* A neighbour cannot be had (the file ends there): do without. */
-	if (err && err != -EBUSY && !b->narrow) {
+	if (err && err != -EBUSY && !b->narrow &&
+	    !(b->flags & HGPU_SVM_MAP_ALL)) {
 		b->narrow = true;
 		return -EBUSY;
 	}
@@ -251,6 +252,18 @@ static void dirty_pages_locked(struct map_block *b)
 	}
 }
 
+/* Has every page an entry? One that was found lacks it if it has no DMA address. */
+static bool all_there(const struct map_block *b)
+{
+	const struct hgpu_svm_scratch *s = b->svms->scratch;
+	u32 i;
+
+	for (i = 0; i < b->n; i++)
+		if (!s->ptes[i])
+			return false;
+	return true;
+}
+
 /* They will not be written: undo their DMA mappings, but of no others. */
 static void drop_ptes(struct map_block *b)
 {
@@ -334,6 +347,10 @@ static int map_block_once(struct map_block *b, unsigned int gpu)
 		return err;
 
 	make_ptes(b);
+	if ((b->flags & HGPU_SVM_MAP_ALL) && !all_there(b)) {
+		drop_ptes(b);
+		return -ENOMEM;
+	}
 
 	mutex_lock(&svms->notifier_lock);
 	if (svms->dead) {
@@ -431,9 +448,10 @@ static int map_block(const struct map_block *whole, unsigned int gpu)
  *
  * Context: process context, may sleep and fault pages in; mmap_lock (read) and
  * &hgpu_svms.lock are held, no migration and no folio lock.
- * Return: 0; -EFAULT or -EPERM: @mapped->page cannot be had; -EBUSY: it keeps
- * changing; -ENOSPC or -ENOMEM: no room for page tables; -ESRCH: the process is
- * going away; -ENODEV.
+ * Return: 0; -EFAULT or -EPERM: @mapped->page, or with HGPU_SVM_MAP_ALL any page,
+ * cannot be had; -EBUSY: it keeps changing; -ENOSPC or -ENOMEM: no room for page
+ * tables, or with HGPU_SVM_MAP_ALL no DMA address; -ESRCH: the process is going
+ * away; -ENODEV.
  */
 int hgpu_svm_map(struct hgpu_svms *svms, struct hgpu_svm_range *range,
 		 struct vm_area_struct *vma, unsigned int gpu, u64 first,

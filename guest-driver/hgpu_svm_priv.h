@@ -38,6 +38,12 @@ extern struct workqueue_struct *hgpu_svm_wq;
  * @holes: what munmap() took since then, page numbers; these three are
  *	protected by &hgpu_svms.notifier_lock
  * @num_holes: entries of @holes
+ * @kept: it stays mapped: see hgpu_svm_restore.c. Written under &hgpu_svms.lock
+ *	and &hgpu_svms.notifier_lock, read under either
+ * @missing_link: in &hgpu_svms.missing; this and what follows is protected by
+ *	&hgpu_svms.notifier_lock
+ * @missing_first: first page that is missing then
+ * @missing_last: last one, inclusive
  */
 struct hgpu_svm_range {
 	struct hgpu_svms *svms;
@@ -48,6 +54,10 @@ struct hgpu_svm_range {
 	struct list_head unmap_link;
 	struct hgpu_svm_hole holes[HGPU_SVM_HOLES];
 	unsigned int num_holes;
+	bool kept;
+	struct list_head missing_link;
+	u64 missing_first;
+	u64 missing_last;
 };
 
 struct hgpu_svm_attrs hgpu_svm_default_attrs(struct hgpu_svms *svms);
@@ -73,6 +83,7 @@ void hgpu_svm_ranges_free(struct hgpu_svms *svms);
 #define HGPU_SVM_MAP_FAULT	BIT(0)	/* make absent pages present */
 #define HGPU_SVM_MAP_WRITE	BIT(1)	/* ... and writable */
 #define HGPU_SVM_MAP_HOME	BIT(2)	/* ... in system memory */
+#define HGPU_SVM_MAP_ALL	BIT(3)	/* all of them, or fail */
 
 /**
  * struct hgpu_svm_mapped - what became of one page
@@ -168,8 +179,22 @@ struct hgpu_svm_changed {
 	bool prefetch;
 };
 
+u8 hgpu_svm_strangers(struct hgpu_svms *svms, unsigned int gpu);
 int hgpu_svm_settle(struct hgpu_svms *svms,
 		    const struct hgpu_svm_changed *changed);
+
+/* Memory that stays mapped (hgpu_svm_restore.c) */
+
+u8 hgpu_svm_kept_gpus(struct hgpu_svms *svms, const struct hgpu_svm_attrs *attrs);
+bool hgpu_svm_hold_locked(struct hgpu_svm_range *range, u64 first, u64 last,
+			  enum mmu_notifier_event event);
+void hgpu_svm_inherit(struct hgpu_svm_range *range);
+int hgpu_svm_keep_mapped(struct hgpu_svm_range *range, u64 first, u64 last);
+void hgpu_svm_pause(struct hgpu_svms *svms, u64 first, u64 last);
+bool hgpu_svm_is_settled(struct hgpu_svm_range *range);
+int hgpu_svm_mend(struct hgpu_svms *svms, u64 first, u64 last);
+void hgpu_svm_gpu_arrives(struct hgpu_svms *svms, unsigned int gpu);
+void hgpu_svm_restore_work(struct work_struct *work);
 
 /* VRAM chunks (hgpu_svm_chunk.c) */
 

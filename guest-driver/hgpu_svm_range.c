@@ -158,6 +158,7 @@ static bool hgpu_svm_invalidate(struct mmu_interval_notifier *notifier,
 		container_of(notifier, struct hgpu_svm_range, notifier);
 	struct hgpu_svms *svms = range->svms;
 	u64 first, last;
+	bool held;
 	u8 gpus;
 
 	if (mmu_notifier_range_blockable(what))
@@ -170,8 +171,11 @@ static bool hgpu_svm_invalidate(struct mmu_interval_notifier *notifier,
 	first = max(what->start, notifier->interval_tree.start) >> PAGE_SHIFT;
 	last = min(what->end - 1, notifier->interval_tree.last) >> PAGE_SHIFT;
 	trace_hgpu_svm_invalidate(svms->pid, first, last, what->event);
+	held = hgpu_svm_hold_locked(range, first, last, what->event);
 	gpus = hgpu_svm_zap_locked(svms, first, last);
-	tell_unmapped(svms, gpus, first, last, what->event);
+	/* As in KFD, what comes back before a queue can notice is no event. */
+	if (!held || what->event == MMU_NOTIFY_UNMAP)
+		tell_unmapped(svms, gpus, first, last, what->event);
 
 	if (what->event == MMU_NOTIFY_UNMAP && !svms->dead) {
 		range->num_holes = hgpu_svm_hole_add(range->holes,
@@ -210,6 +214,7 @@ static struct hgpu_svm_range *range_new(struct hgpu_svms *svms,
 	range->attrs = span->attrs;
 	INIT_LIST_HEAD(&range->doomed);
 	INIT_LIST_HEAD(&range->unmap_link);
+	INIT_LIST_HEAD(&range->missing_link);
 	err = mmu_interval_notifier_insert_locked(&range->notifier, svms->mm,
 						  span->first << PAGE_SHIFT,
 						  (span->last - span->first + 1) << PAGE_SHIFT,
@@ -239,6 +244,7 @@ static void range_free(struct hgpu_svm_range *range)
 	mmu_interval_notifier_remove(&range->notifier);
 	mutex_lock(&svms->notifier_lock);
 	list_del_init(&range->unmap_link);
+	list_del_init(&range->missing_link);
 	mutex_unlock(&svms->notifier_lock);
 	kfree(range);
 }
@@ -300,6 +306,8 @@ int hgpu_svm_replace_locked(struct hgpu_svms *svms, u64 first, u64 last,
 		range = range_match(svms, &spans[i]);
 		if (range)
 			range->attrs = spans[i].attrs;
+		else
+			hgpu_svm_inherit(fresh[i]);
 	}
 	i = 0;
 	for (range = hgpu_svm_range_first(svms, first, last); range;

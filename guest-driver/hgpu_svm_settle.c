@@ -5,7 +5,8 @@
  * get it mapped.
  *
  * Only what has changed is touched: a program that says again what it has said
- * before does not pay for it. A prefetch is the exception, it is an order.
+ * before does not pay for it. A prefetch is the exception, it is an order. What
+ * is to stay mapped is hgpu_svm_restore.c's.
  */
 #include <linux/kfd_ioctl.h>
 #include <linux/sched/signal.h>
@@ -57,8 +58,15 @@ static bool maps_alike(const struct piece *p)
 	       p->was->in_place == now->in_place;
 }
 
-/* Bits of the GPUs that do not reach one's VRAM. */
-static u8 strangers(struct hgpu_svms *svms, unsigned int gpu)
+/**
+ * hgpu_svm_strangers() - who cannot use memory in the VRAM of a GPU?
+ * @svms: the process's
+ * @gpu: index of the GPU
+ *
+ * Context: &hgpu_svms.lock is held.
+ * Return: bits of GPUs of the process.
+ */
+u8 hgpu_svm_strangers(struct hgpu_svms *svms, unsigned int gpu)
 {
 	unsigned int i;
 	u8 gpus = 0;
@@ -82,29 +90,30 @@ static bool prefers_another_place(const struct piece *p)
 	       now != KFD_IOCTL_SVM_LOCATION_UNDEFINED;
 }
 
-/* Which GPU is memory to go to? -1: none, system memory. KFD's rule, XNACK on. */
+/* Which GPU is memory to go to? -1: none, system memory. KFD's rule. */
 static int best_gpu(struct hgpu_svms *svms, const struct hgpu_svm_attrs *attrs,
 		    u32 location)
 {
+	u8 users = attrs->in_place;
 	int gpu = -1;
 
 	if (location != KFD_IOCTL_SVM_LOCATION_SYSMEM)
 		gpu = hgpu_svm_gpu_by_id(svms, location);
-	/* Memory that other GPUs use in place stays reachable. */
-	if (gpu < 0 || (attrs->in_place & strangers(svms, gpu)))
+	/* Memory that other GPUs use where it is stays reachable. */
+	if (!svms->xnack)
+		users |= attrs->access;
+	if (gpu < 0 || (users & hgpu_svm_strangers(svms, gpu)))
 		return -1;
 	return gpu;
 }
 
-/* Which GPUs are to have the range mapped right now? KFD's rule, XNACK on. */
+/* Which GPUs are to have the range mapped right now, as far as it is there? */
 static u8 gpus_to_map(const struct hgpu_svm_attrs *attrs, int moved_to)
 {
 	u8 gpus = attrs->in_place;
 
 	if (moved_to >= 0)
 		gpus |= attrs->access & BIT(moved_to);
-	if (!gpus && (attrs->flags & KFD_IOCTL_SVM_FLAG_GPU_ALWAYS_MAPPED))
-		gpus = attrs->access;
 	return gpus;
 }
 
@@ -113,19 +122,13 @@ static void map_now(struct hgpu_svms *svms, struct hgpu_svm_range *range,
 		    struct vm_area_struct *vma, u8 gpus, u64 first, u64 last)
 {
 	struct hgpu_svm_mapped none = { .page = U64_MAX };
-	u32 flags = 0;
 	unsigned int gpu;
 
 	if (!(vma->vm_flags & VM_READ))
 		return;
-	if (range->attrs.flags & KFD_IOCTL_SVM_FLAG_GPU_ALWAYS_MAPPED) {
-		flags = HGPU_SVM_MAP_FAULT;
-		if (vma->vm_flags & VM_WRITE)
-			flags |= HGPU_SVM_MAP_WRITE;
-	}
 	for (gpu = 0; gpu < HGPU_SVM_MAX_GPUS; gpu++)
 		if ((gpus & BIT(gpu)) && svms->gpus[gpu].vm)
-			hgpu_svm_map(svms, range, vma, gpu, first, last, flags,
+			hgpu_svm_map(svms, range, vma, gpu, first, last, 0,
 				     &none);
 }
 
@@ -156,9 +159,10 @@ static int move_now(struct hgpu_svms *svms, struct hgpu_svm_range *range,
 static int place_piece(const struct piece *p, bool move, u32 location)
 {
 	int gpu = move ? best_gpu(p->svms, &p->range->attrs, location) : -1;
-	u8 gpus = gpus_to_map(&p->range->attrs, gpu);
+	bool keep = hgpu_svm_kept_gpus(p->svms, &p->range->attrs);
+	u8 gpus = keep ? 0 : gpus_to_map(&p->range->attrs, gpu);
 	u64 first = p->first, last;
-	int err = 0;
+	int err = 0, ret;
 
 	for (; first <= p->last && !err; first = last + 1) {
 		struct vm_area_struct *vma = vma_lookup(p->svms->mm,
@@ -173,14 +177,16 @@ static int place_piece(const struct piece *p, bool move, u32 location)
 		if (gpus && !err)
 			map_now(p->svms, p->range, vma, gpus, first, last);
 	}
-	return err;
+	/* Wherever it is now. */
+	ret = hgpu_svm_keep_mapped(p->range, p->first, p->last);
+	return err ?: ret;
 }
 
 static int settle_piece(const struct piece *p)
 {
 	bool move = prefers_another_place(p);
 
-	if (!move && maps_alike(p))
+	if (!move && maps_alike(p) && hgpu_svm_is_settled(p->range))
 		return 0;
 	return place_piece(p, move, p->range->attrs.preferred_loc);
 }
@@ -233,7 +239,8 @@ static void zap_changed(struct hgpu_svm_range *range,
  *
  * Context: process context, may sleep; mmap_lock (read) and &hgpu_svms.lock
  * are held.
- * Return: 0; the first error of bringing memory home; -EFAULT; -EINTR: killed.
+ * Return: 0; the first error of bringing memory home, or of mapping what is to
+ * stay mapped; -EFAULT; -EINTR: killed.
  */
 int hgpu_svm_settle(struct hgpu_svms *svms,
 		    const struct hgpu_svm_changed *changed)
@@ -244,6 +251,7 @@ int hgpu_svm_settle(struct hgpu_svms *svms,
 	lockdep_assert_held(&svms->lock);
 	mmap_assert_locked(svms->mm);
 
+	hgpu_svm_pause(svms, changed->first, changed->last);
 	for (range = hgpu_svm_range_first(svms, changed->first, changed->last);
 	     range;
 	     range = hgpu_svm_range_next(range, changed->first, changed->last))
@@ -259,5 +267,6 @@ int hgpu_svm_settle(struct hgpu_svms *svms,
 			return -EINTR;
 		cond_resched();
 	}
-	return err;
+	ret = hgpu_svm_mend(svms, changed->first, changed->last);
+	return err ?: ret;
 }

@@ -56,6 +56,20 @@ TRACE_EVENT(hgpu_svm_invalidate,
 		  __entry->first, __entry->last, __entry->event)
 );
 
+TRACE_EVENT(hgpu_svm_restore,
+	TP_PROTO(pid_t pid, int err),
+	TP_ARGS(pid, err),
+	TP_STRUCT__entry(
+		__field(pid_t, pid)
+		__field(int, err)
+	),
+	TP_fast_assign(
+		__entry->pid = pid;
+		__entry->err = err;
+	),
+	TP_printk("pid=%d err=%d", __entry->pid, __entry->err)
+);
+
 TRACE_EVENT(hgpu_svm_map,
 	TP_PROTO(const struct hgpu_svms *svms, unsigned int gpu, u64 first,
 		 u64 last, u32 flags),

@@ -39,10 +39,13 @@ int driver_unload(void);
 
 /**
  * gpu_open() - everything up to where queues can be made: GPU number @index of the topology, with its
- * virtual memory acquired and XNACK (recoverable faults) on.
+ * virtual memory acquired and XNACK (recoverable faults) on, if it has that.
  */
 void gpu_open(struct gpu *gpu, unsigned int index);
 void gpu_close(struct gpu *gpu);
+
+/* XNACK (recoverable faults) on or off: 0 or -errno; -1: which, 0 or 1. */
+int gpu_set_xnack(const struct gpu *gpu, int mode);
 
 /* The PCI address of GPU number @index, as sysfs writes it. */
 void gpu_pci_address(unsigned int index, char address[16]);

@@ -69,6 +69,12 @@ static bool parse(struct smi_event *e, const char *line)
 	case KFD_SMI_EVENT_PAGE_FAULT_END:
 		sscanf(line, "%lld -%d @%lx(%x) %c%n", &e->ns, &e->pid, &e->at, &e->node, &e->how, &n);
 		break;
+	case KFD_SMI_EVENT_QUEUE_EVICTION:
+		sscanf(line, "%lld -%d %x %d%n", &e->ns, &e->pid, &e->node, &e->trigger, &n);
+		break;
+	case KFD_SMI_EVENT_QUEUE_RESTORE:
+		sscanf(line, "%lld -%d %x %c%n", &e->ns, &e->pid, &e->node, &e->how, &n);
+		break;
 	case KFD_SMI_EVENT_UNMAP_FROM_GPU:
 		sscanf(line, "%lld -%d @%lx(%lx) %x %d%n", &e->ns, &e->pid, &e->at, &e->pages, &e->node, &e->trigger, &n);
 		break;

@@ -31,7 +31,7 @@
  * @prefetch: likewise, or another location
  * @preferred: likewise
  * @trigger: why
- * @how: W or R, M or U
+ * @how: W or R, M or U; of a restore 0 or R
  * @count: of resets
  * @text: cause of a reset, name of who has a VM fault
  */

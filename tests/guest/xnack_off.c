@@ -1,0 +1,819 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * A process without recoverable faults (XNACK off): what it registers is mapped at once and stays mapped, and
+ * its queues stand still while the CPU changes something. So no queue ever has a fault, but for accesses that
+ * are wrong.
+ *
+ * RUN: --iommu
+ * RUN: --device xnack=off
+ * RUN: --swap 512M --mem 384M
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "lib/gpu.h"
+#include "lib/mem.h"
+#include "lib/smi.h"
+#include "lib/tap.h"
+
+#define SEED 0x5eed000eu
+
+enum { QUIET_MS = 60 };	/* longer than it takes to restore queues, if nothing is in the way */
+
+static struct gpu gpu;
+static struct queue q;
+static struct stats before;
+
+static void set_xnack(int on)
+{
+	int error = gpu_set_xnack(&gpu, on);
+
+	if (on && error == -EPERM && !gpu_set_xnack(&gpu, -1))
+		skip("the GPU has no recoverable faults");
+	expect_int(error, ==, 0);
+}
+
+static void open_without_xnack(void)
+{
+	gpu_open(&gpu, 0);
+	set_xnack(0);
+	queue_create(&q, &gpu, 64 << 10);
+	stats_read(&before, 0);
+}
+
+static int try_attr(void *at, size_t bytes, uint32_t type, uint32_t value)
+{
+	struct kfd_ioctl_svm_attribute a = { type, value };
+
+	return svm_set_attr(&gpu, at, bytes, 1, &a);
+}
+
+static void set_attr(void *at, size_t bytes, uint32_t type, uint32_t value)
+{
+	expect_int(try_attr(at, bytes, type, value), ==, 0);
+}
+
+/* As programs do it. */
+static void *give(void *at, size_t bytes)
+{
+	set_attr(at, bytes, KFD_IOCTL_SVM_ATTR_ACCESS, gpu.id);
+	return at;
+}
+
+static void *given(size_t bytes)
+{
+	return give(map_anon(bytes), bytes);
+}
+
+static void expect_no_faults(void)
+{
+	expect_int(stats_since(&before, "gpu_faults"), ==, 0);
+	expect_int(stats_since(&before, "gpu_faults_noretry"), ==, 0);
+}
+
+static bool all_restored(void)
+{
+	return stats_since(&before, "queues_evicted") == stats_since(&before, "queues_restored");
+}
+
+/* Queues were stopped, and all of them run again. */
+static void expect_evictions(void)
+{
+	expect_int(stats_since(&before, "queues_evicted"), >, 0);
+	expect(wait_until(all_restored(), 2000), "queues stay evicted");
+}
+
+static void fill_and_check(void *at, size_t bytes, uint32_t value)
+{
+	queue_fill(&q, at, value, bytes);
+	queue_run(&q);
+	value_check(at, bytes, value);
+}
+
+/* ---- mapped at once ---- */
+
+static void registered_memory_needs_no_fault(void)
+{
+	size_t bytes = 6 * MIB;
+	char *src = map_anon(bytes), *dst = map_anon(bytes);
+
+	open_without_xnack();
+	pattern_fill(src, bytes, SEED);
+	give(src, bytes);
+	give(dst, bytes);	/* never touched */
+	queue_copy(&q, dst, src, bytes);
+	queue_run(&q);
+	expect_in_ram(src, bytes);
+	expect_in_ram(dst, bytes);
+	pattern_check(dst, bytes, SEED);
+	expect_int(stats_since(&before, "queues_evicted"), ==, 0);
+	expect_no_faults();
+}
+
+static void in_place_is_mapped_too(void)
+{
+	char *buf = map_anon(MIB);
+
+	open_without_xnack();
+	set_attr(buf, MIB, KFD_IOCTL_SVM_ATTR_ACCESS_IN_PLACE, gpu.id);
+	fill_and_check(buf, MIB, 0x11);
+	expect_no_faults();
+}
+
+static void files_are_mapped(void)
+{
+	int fd = memfd_create("xnack_off", 0);
+	char *shared, *private, *readonly;
+
+	expect(fd >= 0 && !ftruncate(fd, MIB), "memfd: %s", strerror(errno));
+	shared = mmap(NULL, MIB, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	private = mmap(NULL, MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+	readonly = mmap(NULL, MIB, PROT_READ, MAP_SHARED, fd, 0);
+	pattern_fill(shared, MIB, SEED);
+	open_without_xnack();
+	give(shared, MIB);
+	give(private, MIB);
+	give(readonly, MIB);
+	queue_copy(&q, private, readonly, MIB / 2);
+	queue_fill(&q, shared, 0x22, MIB);
+	queue_run(&q);
+	value_check(readonly, MIB, 0x22);
+	pattern_check(private, MIB / 2, SEED);
+	expect_no_faults();
+}
+
+static void prefetched_memory_is_mapped_in_vram(void)
+{
+	size_t bytes = 6 * MIB;
+	char *buf = map_anon(bytes), *copy = map_anon(bytes);
+	struct kfd_ioctl_svm_attribute attrs[] = {
+		{ KFD_IOCTL_SVM_ATTR_PREFETCH_LOC }, { KFD_IOCTL_SVM_ATTR_ACCESS },
+	};
+
+	open_without_xnack();
+	attrs[0].value = attrs[1].value = gpu.id;
+	pattern_fill(buf, bytes, SEED);
+	expect_int(svm_set_attr(&gpu, buf, bytes, 2, attrs), ==, 0);
+	give(copy, bytes);
+	queue_copy(&q, copy, buf, bytes);
+	queue_run(&q);
+	expect_in_vram(buf, bytes);
+	pattern_check(copy, bytes, SEED);
+	pattern_check(buf, bytes, SEED);		/* comes home */
+	expect_evictions();
+	fill_and_check(buf, bytes, 0x33);
+	/* there again, under the queue */
+	expect_int(svm_prefetch(&gpu, buf, bytes, gpu.id), ==, 0);
+	queue_fill(&q, buf, 0x34, bytes);
+	queue_run(&q);
+	expect_in_vram(buf, bytes);
+	value_check(buf, bytes, 0x34);
+	expect_no_faults();
+}
+
+static void what_cannot_be_mapped_is_an_error(void)
+{
+	int fd = memfd_create("xnack_off", 0);
+	char *at;
+
+	expect(fd >= 0 && !ftruncate(fd, 2 * PAGE), "memfd: %s", strerror(errno));
+	at = mmap(NULL, 8 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	open_without_xnack();
+	expect_int(try_attr(at, 8 * PAGE, KFD_IOCTL_SVM_ATTR_ACCESS, gpu.id), ==, -EFAULT);
+	/* the same once more, when it can be had */
+	expect_int(ftruncate(fd, 8 * PAGE), ==, 0);
+	give(at, 8 * PAGE);
+	fill_and_check(at, 8 * PAGE, 0x44);
+	expect_no_faults();
+}
+
+/* ---- wrong accesses ---- */
+
+static void unregistered_memory_is_out_of_reach(void)
+{
+	char *buf = map_anon(MIB);
+
+	open_without_xnack();
+	memset(buf, 0x55, MIB);
+	queue_fill(&q, buf, 0, MIB);
+	queue_run_into_fault(&q);
+	value_check(buf, MIB, 0x55555555);
+}
+
+static void access_that_was_taken_away_is_denied(void)
+{
+	char *buf;
+
+	open_without_xnack();
+	buf = given(MIB);
+	fill_and_check(buf, MIB, 0x56);
+	set_attr(buf, MIB, KFD_IOCTL_SVM_ATTR_NO_ACCESS, gpu.id);
+	queue_fill(&q, buf, 0, PAGE);
+	queue_run_into_fault(&q);
+	value_check(buf, MIB, 0x56);
+}
+
+static void memory_that_was_unmapped_is_denied(void)
+{
+	char *buf;
+
+	open_without_xnack();
+	buf = given(4 * MIB);
+	fill_and_check(buf, 4 * MIB, 0x57);
+	munmap(buf + MIB, MIB);
+	fill_and_check(buf, MIB, 0x58);
+	fill_and_check(buf + 2 * MIB, 2 * MIB, 0x59);
+	expect_no_faults();
+	queue_fill(&q, buf + MIB, 0, PAGE);
+	queue_run_into_fault(&q);
+}
+
+/* ---- the CPU changes things ---- */
+
+/* A GPU that copies all the time. */
+struct feeder {
+	pthread_t thread;
+	char *dst, *src;
+	size_t bytes;
+	volatile bool stop;
+	volatile unsigned int rounds;
+};
+
+static void *feed(void *arg)
+{
+	struct feeder *f = arg;
+
+	while (!f->stop) {
+		queue_copy(&q, f->dst, f->src, f->bytes);
+		queue_run(&q);
+		f->rounds++;
+	}
+	return NULL;
+}
+
+static void feeder_start(struct feeder *f, size_t bytes)
+{
+	memset(f, 0, sizeof(*f));
+	f->bytes = bytes;
+	f->src = map_anon(bytes);
+	f->dst = map_anon(bytes);
+	pattern_fill(f->src, bytes, SEED);
+	give(f->src, bytes);
+	give(f->dst, bytes);
+	expect(!pthread_create(&f->thread, NULL, feed, f), "pthread_create");
+}
+
+/* Nothing was lost, and nobody was in the way for good. */
+static void feeder_stop(struct feeder *f, uint32_t seed)
+{
+	unsigned int rounds = f->rounds;
+
+	expect(wait_until(f->rounds > rounds + 1, 20000), "the GPU gets nowhere");
+	f->stop = true;
+	pthread_join(f->thread, NULL);
+	pattern_check(f->dst, f->bytes, seed);
+	pattern_check(f->src, f->bytes, seed);
+	expect_evictions();
+	expect_no_faults();
+}
+
+static void cpu_rewrites_what_the_gpu_reads(void)
+{
+	struct feeder f;
+	uint32_t round;
+
+	open_without_xnack();
+	feeder_start(&f, 4 * MIB);
+	for (round = 1; round < 20; round++) {
+		expect(!madvise(f.src, f.bytes, MADV_DONTNEED), "%s", strerror(errno));
+		pattern_fill(f.src, f.bytes, SEED + round);
+		nap_us(3000);
+	}
+	feeder_stop(&f, SEED + round - 1);
+}
+
+static void cpu_takes_pages_of_the_destination(void)
+{
+	struct feeder f;
+
+	open_without_xnack();
+	feeder_start(&f, 4 * MIB);
+	for (uint32_t round = 0; round < 60; round++) {
+		expect(!madvise(f.dst + round % 16 * 64 * PAGE, 32 * PAGE, MADV_DONTNEED), "%s", strerror(errno));
+		nap_us(2000);
+	}
+	feeder_stop(&f, SEED);
+}
+
+static void cpu_changes_permissions(void)
+{
+	struct feeder f;
+
+	open_without_xnack();
+	feeder_start(&f, 4 * MIB);
+	for (uint32_t round = 0; round < 40; round++) {
+		size_t at = round % 7 * 73 * PAGE;
+
+		/* what the GPU may only read then, it does */
+		expect(!mprotect(f.src + at, 50 * PAGE, PROT_READ), "%s", strerror(errno));
+		nap_us(1000);
+		expect(!mprotect(f.src + at, 50 * PAGE, PROT_READ | PROT_WRITE), "%s", strerror(errno));
+		nap_us(1000);
+	}
+	feeder_stop(&f, SEED);
+}
+
+static void memory_that_comes_back_is_mapped_again(void)
+{
+	char *buf;
+
+	open_without_xnack();
+	buf = given(2 * MIB);
+	fill_and_check(buf, 2 * MIB, 0x61);
+	for (uint32_t round = 0; round < 5; round++) {
+		expect(!mprotect(buf + 10 * PAGE, 100 * PAGE, PROT_NONE), "%s", strerror(errno));
+		expect_evictions();
+		expect(!mprotect(buf + 10 * PAGE, 100 * PAGE, PROT_READ | PROT_WRITE), "%s", strerror(errno));
+		fill_and_check(buf, 2 * MIB, 0x62 + round);
+	}
+	expect_no_faults();
+}
+
+static void write_own_copy(void *arg)
+{
+	struct feeder *f = arg;
+
+	pattern_check(f->src, f->bytes, SEED);
+	memset(f->src, 0xee, f->bytes);
+	memset(f->dst, 0xee, f->bytes);
+}
+
+static void children_share_memory(void)
+{
+	struct feeder f;
+
+	open_without_xnack();
+	feeder_start(&f, 4 * MIB);
+	for (uint32_t round = 0; round < 6; round++)
+		tap_join(tap_fork(write_own_copy, &f));
+	feeder_stop(&f, SEED);
+}
+
+static void pages_are_swapped_out(void)
+{
+	struct feeder f;
+	size_t out = 0;
+
+	open_without_xnack();
+	feeder_start(&f, 4 * MIB);
+	for (uint32_t round = 0; round < 6; round++) {
+		madvise(f.src, f.bytes, MADV_PAGEOUT);
+		madvise(f.dst, f.bytes, MADV_PAGEOUT);
+		out += where_is(f.src, f.bytes).swapped;
+		nap_us(2000);
+	}
+	if (!out)
+		skip("there is no swap");
+	feeder_stop(&f, SEED);
+}
+
+static void touch(const char *at, size_t bytes)
+{
+	for (size_t page = 0; page < bytes / PAGE; page++)
+		(void)*(volatile const char *)(at + page * PAGE);
+}
+
+static void memory_moves_to_vram_and_back(void)
+{
+	struct feeder f;
+
+	open_without_xnack();
+	feeder_start(&f, 6 * MIB);
+	for (uint32_t round = 0; round < 8; round++) {
+		expect_int(svm_prefetch(&gpu, f.src, f.bytes, gpu.id), ==, 0);
+		expect_int(svm_prefetch(&gpu, f.dst, f.bytes, round % 2 ? 0 : gpu.id), ==, 0);
+		touch(f.src + round % 3 * 2 * MIB, 2 * MIB);
+	}
+	feeder_stop(&f, SEED);
+}
+
+/* 2 MiB of VRAM are one entry for the GPU, which goes as a whole. */
+static void part_of_a_large_entry_goes(void)
+{
+	size_t bytes = 8 * MIB;
+	char *buf;
+
+	open_without_xnack();
+	buf = given(bytes);
+	expect_int(svm_prefetch(&gpu, buf, bytes, gpu.id), ==, 0);
+	queue_fill(&q, buf, 0x71, bytes);
+	queue_run(&q);
+	expect_in_vram(buf, bytes);
+
+	munmap(buf + 2 * MIB + 37 * PAGE, 3 * PAGE);
+	queue_fill(&q, buf + 2 * MIB, 0x72, 37 * PAGE);
+	queue_fill(&q, buf + 2 * MIB + 40 * PAGE, 0x73, 2 * MIB - 40 * PAGE);
+	queue_run(&q);
+	expect_no_faults();
+
+	/* attributes of a part, then the CPU takes the other; and the other way round */
+	set_attr(buf + 4 * MIB, 100 * PAGE, KFD_IOCTL_SVM_ATTR_GRANULARITY, 3);
+	set_attr(buf + 6 * MIB + 9 * PAGE, 300 * PAGE, KFD_IOCTL_SVM_ATTR_SET_FLAGS, KFD_IOCTL_SVM_FLAG_GPU_EXEC);
+	queue_fill(&q, buf + 4 * MIB, 0x74, 4 * MIB);
+	queue_run(&q);
+	madvise(buf + 4 * MIB, PAGE, MADV_DONTNEED);
+	madvise(buf + 7 * MIB, PAGE, MADV_DONTNEED);
+	queue_fill(&q, buf + 4 * MIB, 0x75, 4 * MIB);
+	queue_run(&q);
+	expect_no_faults();
+	value_check(buf, 2 * MIB, 0x71);
+	value_check(buf + 2 * MIB, 37 * PAGE, 0x72);
+	value_check(buf + 2 * MIB + 40 * PAGE, 2 * MIB - 40 * PAGE, 0x73);
+	value_check(buf + 4 * MIB, 4 * MIB, 0x75);
+}
+
+/* ---- queues that stand still ---- */
+
+/*
+ * Memory that cannot be had for a while: of a file that is too short. As in KFD the queues stand still until it
+ * can be had again, or is not wanted any more.
+ */
+struct obstacle {
+	int fd;
+	char *at;
+};
+
+static void obstacle_make(struct obstacle *o)
+{
+	o->fd = memfd_create("obstacle", 0);
+	expect(o->fd >= 0 && !ftruncate(o->fd, 4 * PAGE), "memfd: %s", strerror(errno));
+	o->at = give(mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, o->fd, 0), 4 * PAGE);
+}
+
+static void obstacle_raise(struct obstacle *o)
+{
+	expect(!ftruncate(o->fd, 0), "ftruncate: %s", strerror(errno));
+}
+
+static void obstacle_remove(struct obstacle *o)
+{
+	expect(!ftruncate(o->fd, 4 * PAGE), "ftruncate: %s", strerror(errno));
+}
+
+static void expect_standing(struct queue *queue)
+{
+	uint64_t at = queue_rptr(queue);
+
+	nap_us(QUIET_MS * 1000);
+	expect(!queue_idle(queue) && queue_rptr(queue) == at, "the queue runs");
+}
+
+static void doorbell_of_an_evicted_queue_is_heard(void)
+{
+	struct obstacle o;
+	char *buf;
+
+	open_without_xnack();
+	obstacle_make(&o);
+	buf = given(2 * MIB);
+	for (uint32_t round = 0; round < 4; round++) {
+		obstacle_raise(&o);
+		for (int i = 0; i < 3; i++) {
+			queue_fill(&q, buf, 0x80 + round * 4 + i, 2 * MIB);
+			queue_submit(&q);
+		}
+		expect_standing(&q);
+		obstacle_remove(&o);
+		queue_wait(&q);
+		value_check(buf, 2 * MIB, 0x82 + round * 4);
+	}
+	expect_evictions();
+	expect_no_faults();
+}
+
+static void queue_is_stopped_in_the_middle_of_its_work(void)
+{
+	size_t bytes = 32 * MIB;
+	struct obstacle o;
+	char *src, *dst;
+
+	open_without_xnack();
+	obstacle_make(&o);
+	src = map_anon(bytes);
+	pattern_fill(src, bytes, SEED);
+	give(src, bytes);
+	dst = given(bytes);
+	for (uint32_t round = 0; round < 5; round++) {
+		memset(dst, 0, bytes);
+		for (int i = 0; i < 4; i++)
+			queue_copy(&q, dst, src, bytes);
+		queue_submit(&q);
+		nap_us(1000 * round);
+		obstacle_raise(&o);
+		nap_us(QUIET_MS * 1000);
+		obstacle_remove(&o);
+		queue_wait(&q);
+		pattern_check(dst, bytes, SEED);
+	}
+	expect_evictions();
+	expect_no_faults();
+}
+
+static void queue_made_while_others_are_evicted_waits(void)
+{
+	struct queue other;
+	struct obstacle o;
+	char *buf;
+
+	open_without_xnack();
+	obstacle_make(&o);
+	buf = given(MIB);
+	obstacle_raise(&o);
+	queue_create(&other, &gpu, 4096);
+	queue_fill(&other, buf, 0x91, MIB);
+	queue_submit(&other);
+	expect_standing(&other);
+	obstacle_remove(&o);
+	queue_wait(&other);
+	value_check(buf, MIB, 0x91);
+	expect_evictions();
+	queue_destroy(&other);
+}
+
+static int update(struct queue *queue, uint32_t percent)
+{
+	struct kfd_ioctl_update_queue_args args = {
+		.ring_base_address = (uintptr_t)queue->ring.at, .queue_id = queue->id,
+		.ring_size = queue->ring.size, .queue_percentage = percent, .queue_priority = 7,
+	};
+
+	return kfd_ioctl(&gpu, AMDKFD_IOC_UPDATE_QUEUE, &args);
+}
+
+static void evicted_queues_are_changed_and_destroyed(void)
+{
+	struct queue other[3];
+	struct obstacle o;
+	char *buf;
+
+	open_without_xnack();
+	obstacle_make(&o);
+	buf = given(MIB);
+	for (int i = 0; i < 3; i++) {
+		queue_create(&other[i], &gpu, 4096);
+		queue_fill(&other[i], buf + i * 64 * PAGE, 0xa0 + i, 64 * PAGE);
+	}
+	obstacle_raise(&o);
+	for (int i = 0; i < 3; i++)
+		queue_submit(&other[i]);
+	expect_int(update(&other[0], 0), ==, 0);	/* off */
+	expect_int(update(&other[1], 0), ==, 0);
+	expect_int(update(&other[1], 50), ==, 0);	/* and on again */
+	queue_destroy(&other[2]);
+	expect_standing(&other[1]);
+	obstacle_remove(&o);
+	queue_wait(&other[1]);
+	value_check(buf + 64 * PAGE, 64 * PAGE, 0xa1);
+	expect_standing(&other[0]);
+	expect_int(update(&other[0], 100), ==, 0);
+	queue_wait(&other[0]);
+	value_check(buf, 64 * PAGE, 0xa0);
+	value_check(buf + 128 * PAGE, 64 * PAGE, 0);
+	queue_destroy(&other[0]);
+	queue_destroy(&other[1]);
+	expect_no_faults();
+}
+
+static void queues_go_on_when_nobody_wants_the_memory(void)
+{
+	struct obstacle o;
+	char *buf;
+
+	open_without_xnack();
+	buf = given(MIB);
+	for (uint32_t round = 0; round < 2; round++) {
+		obstacle_make(&o);
+		obstacle_raise(&o);
+		queue_fill(&q, buf, 0xb0 + round, MIB);
+		queue_submit(&q);
+		expect_standing(&q);
+		if (round)
+			munmap(o.at, 4 * PAGE);
+		else
+			set_attr(o.at, 4 * PAGE, KFD_IOCTL_SVM_ATTR_NO_ACCESS, gpu.id);
+		queue_wait(&q);
+		value_check(buf, MIB, 0xb0 + round);
+	}
+	expect_no_faults();
+}
+
+static void be_evicted_and_die(void *arg)
+{
+	struct obstacle o;
+	char *buf;
+
+	open_without_xnack();
+	obstacle_make(&o);
+	buf = given(8 * MIB);
+	for (int i = 0; i < 50; i++)
+		queue_fill(&q, buf, 0xc0, 8 * MIB);
+	queue_submit(&q);
+	obstacle_raise(&o);
+	if (arg)
+		kill(getpid(), SIGKILL);
+	/* or simply ends */
+}
+
+static void process_ends_while_its_queues_are_evicted(void)
+{
+	for (int round = 0; round < 3; round++) {
+		tap_join_killed(tap_fork(be_evicted_and_die, ""), SIGKILL);
+		tap_join(tap_fork(be_evicted_and_die, NULL));
+	}
+	registered_memory_needs_no_fault();
+}
+
+static void reset_while_queues_are_evicted(void)
+{
+	char file[64], address[16], *buf;
+	struct queue other;
+	struct obstacle o;
+
+	gpu_pci_address(0, address);
+	snprintf(file, sizeof(file), "/sys/bus/pci/devices/%s/reset", address);
+	open_without_xnack();
+	obstacle_make(&o);
+	buf = given(MIB);
+	obstacle_raise(&o);
+	queue_fill(&q, buf, 0xd0, MIB);
+	queue_submit(&q);
+	expect_standing(&q);
+	expect_int(write_text(file, "1"), ==, 0);
+	expect_int(update(&q, 100), ==, -EIO);	/* it is lost as those that ran */
+	queue_create(&other, &gpu, 4096);
+	queue_fill(&other, buf, 0xd1, MIB);
+	queue_submit(&other);
+	expect_standing(&other);
+	obstacle_remove(&o);
+	queue_wait(&other);
+	value_check(buf, MIB, 0xd1);
+	queue_destroy(&other);
+	queue_destroy(&q);
+}
+
+static void evictions_are_told(void)
+{
+	struct smi_event e;
+	struct obstacle o;
+	int fd, tries;
+
+	open_without_xnack();
+	obstacle_make(&o);
+	fd = smi_open(&gpu, SMI(QUEUE_EVICTION) | SMI(QUEUE_RESTORE));
+	obstacle_raise(&o);
+	e = smi_next(fd, KFD_SMI_EVENT_QUEUE_EVICTION);
+	expect_int(e.pid, ==, getpid());
+	expect_int(e.node, ==, gpu.id);
+	expect_int(e.trigger, ==, KFD_QUEUE_EVICTION_TRIGGER_SVM);
+	for (tries = 0; tries < 3; tries++) {
+		e = smi_next(fd, KFD_SMI_EVENT_QUEUE_RESTORE);
+		expect_int(e.how, ==, 'R');
+		expect_int(e.pid, ==, getpid());
+		expect_int(e.node, ==, gpu.id);
+	}
+	obstacle_remove(&o);
+	do
+		e = smi_next(fd, KFD_SMI_EVENT_QUEUE_RESTORE);
+	while (e.how == 'R');
+	expect_int(e.how, ==, '0');
+	smi_expect_nothing(fd);
+	expect_evictions();
+}
+
+/* ---- switching ---- */
+
+static void mode_stays_while_there_are_queues(void)
+{
+	open_without_xnack();
+	expect_int(gpu_set_xnack(&gpu, -1), ==, 0);
+	expect_int(gpu_set_xnack(&gpu, 0), ==, -EBUSY);
+	expect_int(gpu_set_xnack(&gpu, 1), ==, -EBUSY);
+	queue_destroy(&q);
+	set_xnack(0);
+	set_xnack(1);
+	expect_int(gpu_set_xnack(&gpu, -1), ==, 1);
+}
+
+static void switch_takes_memory_along(void)
+{
+	size_t bytes = 4 * MIB;
+	char *buf = map_anon(bytes);
+
+	gpu_open(&gpu, 0);
+	set_xnack(1);
+	queue_create(&q, &gpu, 4096);
+	pattern_fill(buf, bytes, SEED);
+	queue_write32(&q, buf, pattern_at(0, SEED));	/* it has attributes now */
+	queue_run(&q);
+	expect_in_vram(buf, 2 * MIB);
+	set_attr(buf + 2 * MIB, 2 * MIB, KFD_IOCTL_SVM_ATTR_PREFERRED_LOC, 0);
+	queue_destroy(&q);
+
+	set_xnack(0);
+	queue_create(&q, &gpu, 4096);
+	stats_read(&before, 0);
+	queue_fill(&q, buf, 0xe1, bytes);
+	queue_run(&q);
+	value_check(buf, bytes, 0xe1);
+	expect_no_faults();
+	queue_destroy(&q);
+
+	set_xnack(1);
+	queue_create(&q, &gpu, 4096);
+	buf = map_anon(bytes);
+	stats_read(&before, 0);
+	fill_and_check(buf, bytes, 0xe2);
+	expect_int(stats_since(&before, "gpu_faults"), >, 0);
+}
+
+static void default_access_follows_the_mode(void)
+{
+	char *buf = map_anon(MIB);
+
+	gpu_open(&gpu, 0);
+	for (int on = 0; on < 2; on++) {
+		struct kfd_ioctl_svm_attribute a = { KFD_IOCTL_SVM_ATTR_ACCESS, gpu.id };
+
+		set_xnack(on);
+		expect_int(svm_get_attr(&gpu, buf, MIB, 1, &a), ==, 0);
+		expect_int(a.type, ==, on ? KFD_IOCTL_SVM_ATTR_ACCESS : KFD_IOCTL_SVM_ATTR_NO_ACCESS);
+	}
+}
+
+/* ---- the same with recoverable faults, where it is asked for ---- */
+
+static void always_mapped_memory_has_no_faults(void)
+{
+	char *buf = map_anon(4 * MIB);
+
+	gpu_open(&gpu, 0);
+	set_xnack(1);
+	queue_create(&q, &gpu, 4096);
+	stats_read(&before, 0);
+	set_attr(buf, 4 * MIB, KFD_IOCTL_SVM_ATTR_SET_FLAGS, KFD_IOCTL_SVM_FLAG_GPU_ALWAYS_MAPPED);
+	fill_and_check(buf, 4 * MIB, 0xf1);
+	for (uint32_t round = 0; round < 5; round++) {
+		expect(!madvise(buf, 3 * MIB, MADV_DONTNEED), "%s", strerror(errno));
+		expect_evictions();
+		fill_and_check(buf, 4 * MIB, 0xf2 + round);
+	}
+	expect_no_faults();
+	set_attr(buf, 4 * MIB, KFD_IOCTL_SVM_ATTR_CLR_FLAGS, KFD_IOCTL_SVM_FLAG_GPU_ALWAYS_MAPPED);
+	stats_read(&before, 0);
+	expect(!madvise(buf, 4 * MIB, MADV_DONTNEED), "%s", strerror(errno));
+	fill_and_check(buf, 4 * MIB, 0xff);
+	expect_int(stats_since(&before, "gpu_faults"), >, 0);
+	expect_int(stats_since(&before, "queues_evicted"), ==, 0);
+}
+
+static const struct tap_test tests[] = {
+	TAP_TEST(registered_memory_needs_no_fault),
+	TAP_TEST(in_place_is_mapped_too),
+	TAP_TEST(files_are_mapped),
+	TAP_TEST(prefetched_memory_is_mapped_in_vram),
+	TAP_TEST(what_cannot_be_mapped_is_an_error),
+	TAP_TEST(unregistered_memory_is_out_of_reach),
+	TAP_TEST(access_that_was_taken_away_is_denied),
+	TAP_TEST(memory_that_was_unmapped_is_denied),
+	TAP_TEST(cpu_rewrites_what_the_gpu_reads),
+	TAP_TEST(cpu_takes_pages_of_the_destination),
+	TAP_TEST(cpu_changes_permissions),
+	TAP_TEST(memory_that_comes_back_is_mapped_again),
+	TAP_TEST(children_share_memory),
+	TAP_TEST(pages_are_swapped_out),
+	TAP_TEST(memory_moves_to_vram_and_back),
+	TAP_TEST(part_of_a_large_entry_goes),
+	TAP_TEST(doorbell_of_an_evicted_queue_is_heard),
+	TAP_TEST(queue_is_stopped_in_the_middle_of_its_work),
+	TAP_TEST(queue_made_while_others_are_evicted_waits),
+	TAP_TEST(evicted_queues_are_changed_and_destroyed),
+	TAP_TEST(queues_go_on_when_nobody_wants_the_memory),
+	TAP_TEST(process_ends_while_its_queues_are_evicted),
+	TAP_TEST(reset_while_queues_are_evicted),
+	TAP_TEST(evictions_are_told),
+	TAP_TEST(mode_stays_while_there_are_queues),
+	TAP_TEST(switch_takes_memory_along),
+	TAP_TEST(default_access_follows_the_mode),
+	TAP_TEST(always_mapped_memory_has_no_faults),
+};
+
+int main(int argc, char **argv)
+{
+	return tap_main(tests, sizeof(tests) / sizeof(tests[0]), nothing_left, argc, argv);
+}
