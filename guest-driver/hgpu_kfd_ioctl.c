@@ -439,7 +439,7 @@ static int hgpu_kfd_set_xnack_mode(struct hgpu_process *process, void *data)
 	else if (args->xnack_enabled && !hgpu_process_can_retry(process))
 		ret = -EPERM;
 	else
-		hgpu_svms_set_xnack(&process->svms, args->xnack_enabled);
+		ret = hgpu_svms_set_xnack(&process->svms, args->xnack_enabled);
 	mutex_unlock(&process->lock);
 	return ret;
 }

@@ -114,6 +114,8 @@ struct hgpu_svm_denial {
  * @num_ranges: how many, with those that are about to replace others;
  *	protected by @lock
  * @range_cap: pages of the largest range
+ * @charged: pages that count for the limit of system memory: those of all ranges
+ *	without @xnack, none with it; protected by @lock
  * @gpus: written under @lock and @notifier_lock, read under either
  * @notifier_lock: protects all GPU PTEs of shared memory, @unmapped, @missing,
  *	@evicted, @dead, and serialises filling them against invalidation. Taken
@@ -147,6 +149,7 @@ struct hgpu_svms {
 	struct rb_root_cached ranges;
 	unsigned int num_ranges;
 	unsigned long range_cap;
+	u64 charged;
 	struct hgpu_svm_gpu gpus[HGPU_SVM_MAX_GPUS];
 
 	struct mutex notifier_lock;
@@ -265,7 +268,8 @@ void hgpu_svms_fini(struct hgpu_svms *svms);
  * Return: 0; -EINVAL (alignment, unknown attribute or GPU, no VM acquired);
  * -EFAULT (no memory there, or a device's); -EADDRINUSE (a buffer of
  * ALLOC_MEMORY is mapped there); -EOVERFLOW; -ENOMEM (also when the process would
- * have more than HGPU_SVM_MAX_RANGES ranges); -EINTR (killed).
+ * have more than HGPU_SVM_MAX_RANGES ranges or, without XNACK, more memory than
+ * KFD's limit allows); -EINTR (killed).
  */
 int hgpu_svm_set_attr(struct hgpu_svms *svms, u64 start, u64 size, u32 nattr,
 		      const struct kfd_ioctl_svm_attribute *attrs);
@@ -291,7 +295,7 @@ void hgpu_svm_show_ranges(struct hgpu_device *hdev, struct seq_file *m);
 bool hgpu_svm_overlaps(struct hgpu_svms *svms, u64 first, u64 last);
 
 /* See hgpu_svm_restore.c */
-void hgpu_svms_set_xnack(struct hgpu_svms *svms, bool on);
+int hgpu_svms_set_xnack(struct hgpu_svms *svms, bool on);
 
 /**
  * hgpu_svm_fault_enqueue() - a VM fault entry has been read

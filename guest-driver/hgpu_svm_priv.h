@@ -77,6 +77,12 @@ struct hgpu_svm_range *hgpu_svm_range_create_locked(struct hgpu_svms *svms,
 void hgpu_svm_unmap_work(struct work_struct *work);
 void hgpu_svm_ranges_free(struct hgpu_svms *svms);
 
+/* The limit of system memory (hgpu_svm_account.c) */
+
+int hgpu_svm_charge(struct hgpu_svms *svms, u64 pages);
+void hgpu_svm_uncharge(struct hgpu_svms *svms, u64 pages);
+u64 hgpu_svm_count_pages(struct hgpu_svms *svms, u64 first, u64 last);
+
 /* GPU page tables (hgpu_svm_map.c) */
 
 /* Flags of hgpu_svm_map() */

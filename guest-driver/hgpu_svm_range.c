@@ -262,21 +262,8 @@ static struct hgpu_svm_range *range_match(struct hgpu_svms *svms,
 	return NULL;
 }
 
-/**
- * hgpu_svm_replace_locked() - have exactly these ranges in a stretch
- * @svms: the process's
- * @first: first page of the stretch; no range reaches beyond it on either side
- * @last: last page, inclusive
- * @spans: what shall be there, sorted
- * @n: how many
- *
- * A range that stays as it is keeps its identity and takes the attributes.
- *
- * Context: mmap_lock (written) and &hgpu_svms.lock are held.
- * Return: 0; or -ENOMEM and nothing has changed.
- */
-int hgpu_svm_replace_locked(struct hgpu_svms *svms, u64 first, u64 last,
-			    const struct hgpu_svm_span *spans, unsigned int n)
+static int replace(struct hgpu_svms *svms, u64 first, u64 last,
+		   const struct hgpu_svm_span *spans, unsigned int n)
 {
 	struct hgpu_svm_range **fresh, *range, *next;
 	LIST_HEAD(doomed);
@@ -338,6 +325,45 @@ err_free_fresh:
 }
 
 /**
+ * hgpu_svm_replace_locked() - have exactly these ranges in a stretch
+ * @svms: the process's
+ * @first: first page of the stretch; no range reaches beyond it on either side
+ * @last: last page, inclusive
+ * @spans: what shall be there, sorted
+ * @n: how many
+ *
+ * A range that stays as it is keeps its identity and takes the attributes.
+ *
+ * Context: mmap_lock (written) and &hgpu_svms.lock are held.
+ * Return: 0; or -ENOMEM and nothing has changed.
+ */
+int hgpu_svm_replace_locked(struct hgpu_svms *svms, u64 first, u64 last,
+			    const struct hgpu_svm_span *spans, unsigned int n)
+{
+	u64 before, after = 0;
+	unsigned int i;
+	int err;
+
+	if (svms->xnack)
+		return replace(svms, first, last, spans, n);
+
+	before = hgpu_svm_count_pages(svms, first, last);
+	for (i = 0; i < n; i++)
+		after += spans[i].last - spans[i].first + 1;
+	if (after > before) {
+		err = hgpu_svm_charge(svms, after - before);
+		if (err)
+			return err;
+	}
+	err = replace(svms, first, last, spans, n);
+	if (err && after > before)
+		hgpu_svm_uncharge(svms, after - before);
+	else if (!err && after < before)
+		hgpu_svm_uncharge(svms, before - after);
+	return err;
+}
+
+/**
  * hgpu_svm_collect_locked() - ranges of a stretch as spans
  * @svms: the process's
  * @first: first page
@@ -395,6 +421,8 @@ static void settle_range(struct hgpu_svms *svms, struct hgpu_svm_range *range,
 
 	/* Without memory the remainder loses its attributes. */
 	hgpu_svm_zap(svms, span.first, span.last);
+	if (!svms->xnack)
+		hgpu_svm_uncharge(svms, span.last - span.first + 1);
 	interval_tree_remove(&range->it, &svms->ranges);
 	range_free(range);
 }
@@ -543,6 +571,9 @@ void hgpu_svm_ranges_free(struct hgpu_svms *svms)
 	struct hgpu_svm_range *range;
 
 	mutex_lock(&svms->lock);
+	if (!svms->xnack)
+		hgpu_svm_uncharge(svms, hgpu_svm_count_pages(svms, 0, ULONG_MAX));
+	WARN_ON_ONCE(svms->charged);
 	while ((range = hgpu_svm_range_first(svms, 0, ULONG_MAX))) {
 		interval_tree_remove(&range->it, &svms->ranges);
 		range_free(range);

@@ -507,22 +507,12 @@ void hgpu_svm_gpu_arrives(struct hgpu_svms *svms, unsigned int gpu)
 			hold(range, range->it.start, range->it.last);
 }
 
-/**
- * hgpu_svms_set_xnack() - turn recoverable faults on or off
- * @svms: the process's, which has no queues
- * @on: or off
- *
- * What GPUs may access is mapped when the first queue runs.
- *
- * Context: process context; takes &hgpu_svms.lock.
- */
-void hgpu_svms_set_xnack(struct hgpu_svms *svms, bool on)
+/* What GPUs may access is mapped when the first queue runs. */
+static void set_xnack_locked(struct hgpu_svms *svms, bool on)
 {
 	struct hgpu_svm_range *range;
 
-	mutex_lock(&svms->lock);
-	if (svms->xnack == on)
-		goto out_unlock;
+	lockdep_assert_held(&svms->lock);
 	mutex_lock(&svms->notifier_lock);
 	svms->xnack = on;
 	for (range = hgpu_svm_range_first(svms, 0, ULONG_MAX); range;
@@ -536,6 +526,31 @@ void hgpu_svms_set_xnack(struct hgpu_svms *svms, bool on)
 		note_missing_locked(range, range->it.start, range->it.last);
 	}
 	mutex_unlock(&svms->notifier_lock);
-out_unlock:
+}
+
+/**
+ * hgpu_svms_set_xnack() - turn recoverable faults on or off
+ * @svms: the process's, which has no queues
+ * @on: or off
+ *
+ * Context: process context; takes &hgpu_svms.lock.
+ * Return: 0; -ENOMEM when off would exceed the limit, and they are still on.
+ */
+int hgpu_svms_set_xnack(struct hgpu_svms *svms, bool on)
+{
+	u64 pages;
+	int err = 0;
+
+	mutex_lock(&svms->lock);
+	pages = hgpu_svm_count_pages(svms, 0, ULONG_MAX);
+	if (on && !svms->xnack) {
+		hgpu_svm_uncharge(svms, pages);
+		set_xnack_locked(svms, true);
+	} else if (!on && svms->xnack) {
+		err = hgpu_svm_charge(svms, pages);
+		if (!err)
+			set_xnack_locked(svms, false);
+	}
 	mutex_unlock(&svms->lock);
+	return err;
 }

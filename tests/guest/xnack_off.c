@@ -756,6 +756,88 @@ static void default_access_follows_the_mode(void)
 	}
 }
 
+/* ---- KFD's limit ---- */
+
+static uint64_t charged(void)
+{
+	return named_value("/sys/kernel/debug/hmm_gpu/memory", "svm");
+}
+
+static uint64_t limit(void)
+{
+	return named_value("/sys/kernel/debug/hmm_gpu/memory", "limit");
+}
+
+static char *reserve(size_t bytes)
+{
+	char *at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	expect(at != MAP_FAILED, "mmap: %s", strerror(errno));
+	return at;
+}
+
+static void registered_memory_is_charged(void)
+{
+	char *buf = reserve(16 * MIB);
+
+	open_without_xnack();
+	expect_int(charged(), ==, 0);
+	set_attr(buf, 8 * MIB, KFD_IOCTL_SVM_ATTR_GRANULARITY, 9);
+	expect_int(charged(), ==, 8 * MIB);
+	give(buf + 3 * PAGE, 2 * MIB);			/* splits it */
+	expect_int(charged(), ==, 8 * MIB);
+	give(buf + 7 * MIB, 2 * MIB);			/* half of it new */
+	expect_int(charged(), ==, 9 * MIB);
+	munmap(buf + MIB, PAGE);
+	munmap(buf + 8 * MIB, 8 * MIB);
+	expect(wait_until(charged() == 8 * MIB - PAGE, 2000), "%lu bytes are charged", (long)charged());
+	queue_destroy(&q);
+	set_xnack(1);
+	expect_int(charged(), ==, 0);
+	set_attr(buf, MIB, KFD_IOCTL_SVM_ATTR_GRANULARITY, 8);
+	set_attr(buf + 4 * MIB, MIB, KFD_IOCTL_SVM_ATTR_NO_ACCESS, gpu.id);
+	expect_int(charged(), ==, 0);
+	set_xnack(0);
+	expect_int(charged(), ==, 8 * MIB - PAGE);	/* and what is left when we end: nothing_left() */
+}
+
+static void limit_is_kept(void)
+{
+	size_t much = limit() + MIB;
+	char *buf = reserve(much), *other = map_anon(MIB);
+
+	open_without_xnack();
+	expect_int(try_attr(buf, much & ~(PAGE - 1), KFD_IOCTL_SVM_ATTR_GRANULARITY, 9), ==, -ENOMEM);
+	expect_int(charged(), ==, 0);
+	give(other, MIB);
+	fill_and_check(other, MIB, 0x77);
+	queue_destroy(&q);
+
+	set_xnack(1);
+	set_attr(buf, much & ~(PAGE - 1), KFD_IOCTL_SVM_ATTR_GRANULARITY, 9);
+	expect_int(gpu_set_xnack(&gpu, 0), ==, -ENOMEM);
+	expect_int(gpu_set_xnack(&gpu, -1), ==, 1);
+	expect_int(charged(), ==, 0);
+	munmap(buf, much);
+	expect(wait_until(!gpu_set_xnack(&gpu, 0), 2000), "what was unmapped is still in the way");
+	expect_int(charged(), ==, MIB);
+}
+
+static void charge_and_die(void *unused)
+{
+	(void)unused;
+	open_without_xnack();
+	given(4 * MIB);
+	expect_int(charged(), ==, 4 * MIB);
+	kill(getpid(), SIGKILL);
+}
+
+static void killed_process_is_not_charged(void)
+{
+	tap_join_killed(tap_fork(charge_and_die, NULL), SIGKILL);
+	expect(wait_until(!charged(), 2000), "%lu bytes are charged", (long)charged());
+}
+
 /* ---- the same with recoverable faults, where it is asked for ---- */
 
 static void always_mapped_memory_has_no_faults(void)
@@ -810,6 +892,9 @@ static const struct tap_test tests[] = {
 	TAP_TEST(mode_stays_while_there_are_queues),
 	TAP_TEST(switch_takes_memory_along),
 	TAP_TEST(default_access_follows_the_mode),
+	TAP_TEST(registered_memory_is_charged),
+	TAP_TEST(limit_is_kept),
+	TAP_TEST(killed_process_is_not_charged),
 	TAP_TEST(always_mapped_memory_has_no_faults),
 };
 
