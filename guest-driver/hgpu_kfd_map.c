@@ -116,7 +116,7 @@ static int hgpu_kfd_attach_to(struct hgpu_kfd_bo *kbo, struct hgpu_process_devic
 	unsigned int copy;
 	int ret = 0;
 
-	if (kbo->user || pdd != kbo->pdd)
+	if (kbo->user || (pdd != kbo->pdd && hgpu_kfd_is_gtt(kbo)))
 		ret = hgpu_kfd_dma_map(kbo, pdd);
 	if (ret)
 		return ret;
@@ -184,6 +184,15 @@ static void hgpu_kfd_set_unmapped(struct hgpu_kfd_bo *kbo, unsigned long gpus)
 		hgpu_kfd_userptr_unmapped(kbo);
 }
 
+/* As KFD without peer-to-peer: VRAM of the same hive, and no doorbells. */
+static bool hgpu_kfd_is_reached(const struct hgpu_kfd_bo *kbo,
+				const struct hgpu_process_device *pdd)
+{
+	if (pdd == kbo->pdd || kbo->user || hgpu_kfd_is_gtt(kbo))
+		return true;
+	return kbo->bo && hgpu_hive_same(pdd->hdev, kbo->pdd->hdev);
+}
+
 /* ---- the interface ---- */
 
 /**
@@ -193,7 +202,7 @@ static void hgpu_kfd_set_unmapped(struct hgpu_kfd_bo *kbo, unsigned long gpus)
  *
  * Context: may sleep; under the process's lock.
  * Return: 0, also if it was mapped already; -ENODEV without a VM; -EINVAL for
- * what has no address, and for VRAM and doorbells of another GPU; -ENOMEM.
+ * what has no address, and for what the GPU does not reach; -ENOMEM.
  */
 int hgpu_kfd_map(struct hgpu_kfd_bo *kbo, struct hgpu_process_device *pdd)
 {
@@ -204,8 +213,7 @@ int hgpu_kfd_map(struct hgpu_kfd_bo *kbo, struct hgpu_process_device *pdd)
 		return -ENODEV;
 	if (!kbo->va.start)
 		return -EINVAL;
-	/* As KFD without peer-to-peer. */
-	if (pdd != kbo->pdd && !kbo->user && !hgpu_kfd_is_gtt(kbo))
+	if (!hgpu_kfd_is_reached(kbo, pdd))
 		return -EINVAL;
 	if (kbo->mapped & BIT(pdd->index))
 		return 0;

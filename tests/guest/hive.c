@@ -456,6 +456,36 @@ static void peer_is_unbound_while_it_is_used(void)
 	}
 }
 
+/* A buffer in VRAM of one, used by the other where it is. */
+static void vram_buffer_is_mapped_on_the_peer(void)
+{
+	open_both();
+	for (unsigned int user = 0; user < 2; user++) {
+		struct kfd_ioctl_alloc_memory_of_gpu_args a = { 0 };
+		char *at = (char *)0x200000000000, *copy = in_ram(BYTES);
+
+		expect_int(gpu_alloc(&gpu[!user], at, BYTES, KFD_IOC_ALLOC_MEM_FLAGS_VRAM | KFD_IOC_ALLOC_MEM_FLAGS_WRITABLE,
+				     &a), ==, 0);
+		for (unsigned int i = 0; i < 2; i++)
+			expect_int(gpu_map(&gpu[i], a.handle), ==, 0);
+		queue_fill(&q[user], at, 0x71 + user, BYTES / 2);
+		queue_run(&q[user]);
+		queue_fill(&q[!user], at + BYTES / 2, 0x71 + user, BYTES / 2);
+		queue_run(&q[!user]);
+		for (unsigned int i = 0; i < 2; i++) {
+			memset(copy, 0, BYTES);
+			queue_copy(&q[i], copy, at, BYTES);
+			queue_run(&q[i]);
+			value_check(copy, BYTES, 0x71 + user);
+		}
+		expect_int(gpu_unmap(&gpu[!user], a.handle), ==, 0);
+		expect_int(gpu_free(&gpu[!user], a.handle), ==, -EBUSY);
+		expect_int(gpu_unmap(&gpu[user], a.handle), ==, 0);
+		expect_int(gpu_free(&gpu[!user], a.handle), ==, 0);
+	}
+	done();
+}
+
 static const struct tap_test tests[] = {
 	TAP_TEST(topology_has_xgmi_links),
 	TAP_TEST(peer_reads_in_place),
@@ -467,6 +497,7 @@ static const struct tap_test tests[] = {
 	TAP_TEST(mixed_memory_is_collected_from_everywhere),
 	TAP_TEST(preferred_peer_gets_the_memory),
 	TAP_TEST(prefetch_goes_to_vram_although_a_peer_uses_it_in_place),
+	TAP_TEST(vram_buffer_is_mapped_on_the_peer),
 	TAP_TEST(events_name_the_peer),
 	TAP_TEST(reset_peer_is_reached_again),
 	TAP_TEST(unbound_peer_leaves_nothing_behind),
