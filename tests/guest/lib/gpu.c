@@ -17,7 +17,7 @@
 
 #define TOPOLOGY "/sys/devices/virtual/kfd/kfd/topology/nodes"
 
-enum { MAX_NODES = 9, DOORBELL_SLICE = 8192, QUEUE_SECONDS = 30 };
+enum { MAX_NODES = 9, DOORBELL_SLICE = 8192, QUEUE_SECONDS = 60 };
 
 /* ---- topology ---- */
 

@@ -13,7 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TEST_SECONDS = 60, EXIT_FAIL = 1, EXIT_SKIP = 77 };
+enum { TEST_SECONDS = 120, EXIT_FAIL = 1, EXIT_SKIP = 77 };
 
 static char *skip_reason;	/* shared with the tests */
 
