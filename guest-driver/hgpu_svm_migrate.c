@@ -19,7 +19,6 @@
 #include "hgpu_svm_priv.h"
 #include "hgpu_svm_trace.h"
 
-#define HGPU_MIGRATE_TRIES	3
 #define HGPU_MIGRATE_BATCH	16	/* granules */
 
 /**
@@ -657,14 +656,6 @@ int hgpu_svm_migrate_home(struct hgpu_svm_range *range,
 	return err ?: collected;
 }
 
-/* Has GPU number @i nothing to do with @gpu, or is @gpu none? */
-static bool is_foreign(struct hgpu_svms *svms, int gpu, unsigned int i)
-{
-	struct hgpu_device *hdev = svms->gpus[i].hdev;
-
-	return hdev && (gpu < 0 || !hgpu_hive_same(hdev, svms->gpus[gpu].hdev));
-}
-
 /**
  * hgpu_svm_is_foreign() - is memory where a GPU cannot reach it?
  * @svms: the process's
@@ -678,11 +669,12 @@ static bool is_foreign(struct hgpu_svms *svms, int gpu, unsigned int i)
 bool hgpu_svm_is_foreign(struct hgpu_svms *svms, unsigned int gpu, u64 first,
 			 u64 last)
 {
+	u8 strangers = hgpu_svm_strangers(svms, gpu);
 	unsigned int i;
 
 	lockdep_assert_held(&svms->lock);
 	for (i = 0; i < HGPU_SVM_MAX_GPUS; i++)
-		if (is_foreign(svms, gpu, i) &&
+		if ((strangers & BIT(i)) &&
 		    hgpu_chunk_any(svms->gpus[i].hdev, svms, first,
 				   last - first + 1))
 			return true;
@@ -707,12 +699,13 @@ int hgpu_svm_leave_gpus(struct hgpu_svm_range *range, int gpu,
 			unsigned long end, enum KFD_MIGRATE_TRIGGERS trigger)
 {
 	struct hgpu_svms *svms = range->svms;
+	u8 strangers = hgpu_svm_strangers(svms, gpu);
 	int i, ret, any = 0, err = 0;
 
 	lockdep_assert_held(&svms->lock);
 
 	for (i = 0; i < HGPU_SVM_MAX_GPUS; i++) {
-		if (!is_foreign(svms, gpu, i))
+		if (!(strangers & BIT(i)))
 			continue;
 		ret = hgpu_svm_migrate_home(range, svms->gpus[i].hdev, vma,
 					    start, end, trigger);

@@ -185,7 +185,7 @@ struct hgpu_svm_changed {
 	bool prefetch;
 };
 
-u8 hgpu_svm_strangers(struct hgpu_svms *svms, unsigned int gpu);
+u8 hgpu_svm_strangers(struct hgpu_svms *svms, int gpu);
 int hgpu_svm_settle(struct hgpu_svms *svms,
 		    const struct hgpu_svm_changed *changed);
 

@@ -61,19 +61,20 @@ static bool maps_alike(const struct piece *p)
 /**
  * hgpu_svm_strangers() - who cannot use memory in the VRAM of a GPU?
  * @svms: the process's
- * @gpu: index of the GPU
+ * @gpu: index of the GPU; -1: none, so all of them
  *
  * Context: &hgpu_svms.lock is held.
  * Return: bits of GPUs of the process.
  */
-u8 hgpu_svm_strangers(struct hgpu_svms *svms, unsigned int gpu)
+u8 hgpu_svm_strangers(struct hgpu_svms *svms, int gpu)
 {
 	unsigned int i;
 	u8 gpus = 0;
 
 	for (i = 0; i < HGPU_SVM_MAX_GPUS; i++)
 		if (svms->gpus[i].hdev &&
-		    !hgpu_hive_same(svms->gpus[i].hdev, svms->gpus[gpu].hdev))
+		    (gpu < 0 || !hgpu_hive_same(svms->gpus[i].hdev,
+						svms->gpus[gpu].hdev)))
 			gpus |= BIT(i);
 	return gpus;
 }

@@ -51,24 +51,13 @@ static void every_gpu_has_a_node(void)
 	}
 }
 
-/* One file of /dev/kfd, three GPUs: as a program has it. */
-static void open_all(struct gpu gpu[3])
-{
-	gpu_open(&gpu[0], 0);
-	for (unsigned int i = 1; i < 3; i++) {
-		gpu_open(&gpu[i], i);
-		close(gpu[i].kfd);
-		gpu[i].kfd = gpu[0].kfd;
-	}
-}
-
 static void queues_of_all_gpus_work_at_once(void)
 {
 	struct queue q[3];
 	struct gpu gpu[3];
 	char *buf[3];
 
-	open_all(gpu);
+	gpu_open_all(gpu, 3);
 	for (unsigned int i = 0; i < 3; i++) {
 		buf[i] = map_anon(8 * MIB);
 		pattern_fill(buf[i], 4 * MIB, SEED + i);
@@ -108,7 +97,7 @@ static void vram_and_doorbells_of_another_gpu_are_not_mapped(void)
 		{ KFD_IOC_ALLOC_MEM_FLAGS_VRAM, PAGE }, { KFD_IOC_ALLOC_MEM_FLAGS_DOORBELL, 8192 } };
 	struct gpu gpu[3];
 
-	open_all(gpu);
+	gpu_open_all(gpu, 3);
 	for (unsigned int i = 0; i < 2; i++) {
 		struct kfd_ioctl_alloc_memory_of_gpu_args a = { 0 };
 		uint32_t n = 2;
@@ -147,7 +136,7 @@ static void system_memory_is_mapped_on_all_gpus(void)
 	size_t bytes = 3 * MIB + PAGE;
 	struct gpu gpu[3];
 
-	open_all(gpu);
+	gpu_open_all(gpu, 3);
 	for (unsigned int user = 0; user < 2; user++) {
 		struct kfd_ioctl_alloc_memory_of_gpu_args a = { 0 };
 		char *at = map_anon(bytes);
@@ -190,7 +179,7 @@ static void each_gpu_tells_its_own_events(void)
 	struct gpu gpu[3];
 	int fd[3];
 
-	open_all(gpu);
+	gpu_open_all(gpu, 3);
 	for (unsigned int i = 0; i < 3; i++)
 		fd[i] = smi_open(&gpu[i], SMI_MIGRATE);
 	expect_int(svm_prefetch(&gpu[0], buf, MIB, gpu[0].id), ==, 0);
@@ -222,7 +211,7 @@ static void in_place_memory_of_another_gpu_goes_to_ram(void)
 	struct gpu gpu[3];
 	struct queue q;
 
-	open_all(gpu);
+	gpu_open_all(gpu, 3);
 	queue_create(&q, &gpu[0], 64 << 10);
 	pattern_fill(buf, 4 * MIB, SEED);
 	expect_int(svm_prefetch(&gpu[0], buf, 4 * MIB, gpu[1].id), ==, 0);
@@ -261,7 +250,7 @@ static void unbound_gpu_leaves_the_others_alone(void)
 	struct queue q;
 
 	gpu_pci_address(1, address);	/* the one in the middle */
-	open_all(gpu);
+	gpu_open_all(gpu, 3);
 	queue_create(&q, &gpu[1], 4096);
 	pattern_fill(buf, 4 * MIB, SEED);
 	expect_int(svm_prefetch(&gpu[1], buf, 4 * MIB, gpu[1].id), ==, 0);
@@ -294,7 +283,7 @@ static void unbound_gpu_takes_its_buffers_from_the_others(void)
 	struct queue q;
 
 	gpu_pci_address(1, address);
-	open_all(gpu);
+	gpu_open_all(gpu, 3);
 	bo_create(&bos[0], &gpu[1], 4096);	/* goes, and GPU 0 has it */
 	bo_create(&bos[1], &gpu[1], 4096);
 	bo_create(&bos[2], &gpu[0], MIB);	/* stays, and the GPU that goes has it */

@@ -45,13 +45,7 @@ static long counted(unsigned int i, const char *name)
 /* One file of /dev/kfd, two GPUs with a queue each. */
 static void open_both(void)
 {
-	for (unsigned int i = 0; i < 2; i++) {
-		gpu_open(&gpu[i], i);
-		if (i) {
-			close(gpu[i].kfd);
-			gpu[i].kfd = gpu[0].kfd;
-		}
-	}
+	gpu_open_all(gpu, 2);
 	queue_create(&q[0], &gpu[0], 64 << 10);
 	queue_create(&q[1], &gpu[1], 64 << 10);
 }
@@ -278,13 +272,11 @@ static void mixed_memory_is_collected_from_everywhere(void)
 	char *buf = map_anon(BYTES);
 
 	open_both();
-	/* else all of it is made present in RAM first */
+	/* or holes would be filled in RAM first */
 	attr(buf, BYTES, KFD_IOCTL_SVM_ATTR_CLR_FLAGS, KFD_IOCTL_SVM_FLAG_HOST_ACCESS);
 	pattern_fill(buf, PART, SEED);
 	for (size_t i = 0; i < PART; i += 4 * PAGE)
 		expect_int(svm_prefetch(&gpu[0], buf + i, 2 * PAGE, gpu[0].id), ==, 0);
-	/* or holes would be filled in RAM first */
-	attr(buf, BYTES, KFD_IOCTL_SVM_ATTR_CLR_FLAGS, KFD_IOCTL_SVM_FLAG_HOST_ACCESS);
 	count_from_here();
 	expect_int(svm_prefetch(&gpu[0], buf, BYTES, gpu[1].id), ==, 0);
 	expect_in_vram(buf, BYTES);

@@ -78,13 +78,7 @@ static void *cpu_adds(void *arg)
 
 static void open_gpus(void)
 {
-	for (unsigned int i = 0; i < GPUS; i++) {
-		gpu_open(&gpu[i], i);
-		if (i) {
-			close(gpu[i].kfd);
-			gpu[i].kfd = gpu[0].kfd;
-		}
-	}
+	gpu_open_all(gpu, GPUS);
 	for (unsigned int i = 0; i < GPUS; i++)
 		queue_create(&fighter[i].q, &gpu[i], 64 << 10);
 }

@@ -173,6 +173,17 @@ void gpu_open(struct gpu *gpu, unsigned int index)
 	acquire_vm(gpu);
 }
 
+void gpu_open_all(struct gpu *gpu, unsigned int n)
+{
+	for (unsigned int i = 0; i < n; i++) {
+		gpu_open(&gpu[i], i);
+		if (i) {
+			close(gpu[i].kfd);
+			gpu[i].kfd = gpu[0].kfd;
+		}
+	}
+}
+
 void gpu_close(struct gpu *gpu)
 {
 	if (gpu->doorbells)

@@ -44,6 +44,9 @@ int driver_unload(void);
 void gpu_open(struct gpu *gpu, unsigned int index);
 void gpu_close(struct gpu *gpu);
 
+/* The first @n GPUs, with one file descriptor of /dev/kfd, as programs have it. */
+void gpu_open_all(struct gpu *gpu, unsigned int n);
+
 /* XNACK (recoverable faults) on or off: 0 or -errno; -1: which, 0 or 1. */
 int gpu_set_xnack(const struct gpu *gpu, int mode);
 
