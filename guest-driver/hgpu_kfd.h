@@ -11,12 +11,12 @@
 #include <uapi/linux/kfd_ioctl.h>
 
 #include "hgpu_process.h"
+#include "hgpu_queue.h"
 
 struct device;
 struct drm_file;
 struct hgpu_bo;
 struct hgpu_device;
-struct hgpu_queue;
 struct hgpu_userptr;
 struct sg_table;
 
@@ -129,6 +129,17 @@ void hgpu_kfd_topology_exit(void);
 
 long hgpu_kfd_ioctl(struct hgpu_process *process, unsigned int cmd, unsigned long arg);
 
+/**
+ * hgpu_kfd_pdd() - the process's view of a GPU that is there
+ * @process: the process
+ * @gpu_id: as in the topology
+ *
+ * Context: under the process's lock.
+ * Return: the process device; -EINVAL for an id of nothing; -ENODEV when the GPU
+ * or the process is going.
+ */
+struct hgpu_process_device *hgpu_kfd_pdd(struct hgpu_process *process, u32 gpu_id);
+
 /* --- buffers; all under the process's lock --- */
 
 /**
@@ -169,6 +180,9 @@ int hgpu_kfd_free(struct hgpu_kfd_bo *kbo);
 struct hgpu_kfd_bo *hgpu_kfd_bo_lookup(struct hgpu_process *process, u64 handle);
 void hgpu_kfd_free_all(struct hgpu_process_device *pdd);
 
+int hgpu_kfd_hold_bo(struct hgpu_process_device *pdd, u64 va, u64 size, struct hgpu_kfd_bo **bo);
+void hgpu_kfd_release_bo(struct hgpu_kfd_bo **bo);
+
 /* hgpu_kfd_map.c */
 
 int hgpu_kfd_map(struct hgpu_kfd_bo *kbo, struct hgpu_process_device *pdd);
@@ -181,10 +195,32 @@ void hgpu_kfd_detach_gpu(struct hgpu_process_device *pdd);
 int hgpu_kfd_attach(struct hgpu_kfd_bo *kbo, unsigned long gpus);
 void hgpu_kfd_detach(struct hgpu_kfd_bo *kbo, unsigned long gpus);
 
-/* The buffers under a queue: found, and held mapped. */
-int hgpu_kfd_queue_get_bos(struct hgpu_process_device *pdd, u64 ring, u64 ring_size,
-			   u64 rptr, u64 wptr, struct hgpu_kfd_bo *bos[3]);
-void hgpu_kfd_queue_put_bos(struct hgpu_kfd_bo *bos[3]);
+/* --- queues (hgpu_kfd_queue.c) --- */
+
+/*
+ * What the thunk and KFD make of one CU of gfx9: 40 waves with 8 bytes of
+ * control stack each, and their registers and LDS.
+ */
+#define HGPU_KFD_CTL_STACK_SIZE \
+	((u32)PAGE_ALIGN(sizeof(struct kfd_context_save_area_header) + 40 * 8 + 8))
+#define HGPU_KFD_CWSR_SIZE	(HGPU_KFD_CTL_STACK_SIZE + 0x40000 + 0x4000 + 0x10000 + 0x1000)
+#define HGPU_KFD_EOP_SIZE	4096
+
+/* The ioctls: @data is the structure of that name. Context: may sleep; no locks. */
+int hgpu_kfd_create_queue(struct hgpu_process *process, void *data);
+int hgpu_kfd_destroy_queue(struct hgpu_process *process, void *data);
+int hgpu_kfd_update_queue(struct hgpu_process *process, void *data);
+int hgpu_kfd_set_cu_mask(struct hgpu_process *process, void *data);
+int hgpu_kfd_get_queue_wave_state(struct hgpu_process *process, void *data);
+int hgpu_kfd_alloc_queue_gws(struct hgpu_process *process, void *data);
+
+/**
+ * hgpu_kfd_release_bos() - a queue is gone, and needs its buffers no more
+ * @bos: &hgpu_queue.bos
+ *
+ * Context: under the process's lock.
+ */
+void hgpu_kfd_release_bos(struct hgpu_kfd_bo *bos[HGPU_QUEUE_BOS]);
 
 static inline u64 hgpu_kfd_doorbell_mmap_offset(u32 gpu_id, u32 offset)
 {

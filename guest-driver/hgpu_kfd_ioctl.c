@@ -20,14 +20,17 @@
 #include "hgpu_kfd_events.h"
 #include "hgpu_memlimit.h"
 #include "hgpu_process.h"
-#include "hgpu_queue.h"
 
 #define HGPU_LDS_BASE		(1ull << 48)
 #define HGPU_SCRATCH_BASE	(2ull << 48)
 #define HGPU_APERTURE_SIZE	(1ull << 32)
 
-/* The process's view of a GPU that is there. */
-static struct hgpu_process_device *hgpu_kfd_pdd(struct hgpu_process *process, u32 gpu_id)
+/* How a gfx906 addresses tiled surfaces. There are none here. */
+#define HGPU_GB_ADDR_CONFIG	0x22014042
+#define HGPU_TILE_CONFIGS	32
+#define HGPU_MACRO_TILE_CONFIGS	16
+
+struct hgpu_process_device *hgpu_kfd_pdd(struct hgpu_process *process, u32 gpu_id)
 {
 	struct hgpu_process_device *pdd = hgpu_process_device_by_id(process, gpu_id);
 
@@ -46,6 +49,22 @@ static int hgpu_kfd_get_version(struct hgpu_process *process, void *data)
 	args->major_version = KFD_IOCTL_MAJOR_VERSION;
 	args->minor_version = HGPU_KFD_MINOR_VERSION;
 	return 0;
+}
+
+/* The answer to an ioctl that nothing comes of: is the process bound to the GPU? */
+static int hgpu_kfd_check_bound(struct hgpu_process *process, u32 gpu_id, int unbound)
+{
+	struct hgpu_process_device *pdd;
+	int ret;
+
+	mutex_lock(&process->lock);
+	pdd = hgpu_kfd_pdd(process, gpu_id);
+	if (IS_ERR(pdd))
+		ret = PTR_ERR(pdd);
+	else
+		ret = pdd->ready ? 0 : unbound;
+	mutex_unlock(&process->lock);
+	return ret;
 }
 
 static int hgpu_kfd_get_clock_counters(struct hgpu_process *process, void *data)
@@ -125,13 +144,62 @@ static int hgpu_kfd_get_apertures_new(struct hgpu_process *process, void *data)
 		return 0;
 	}
 	/* User space may pass the number of all nodes, the CPU's included. */
-	if (args->num_of_nodes > HGPU_MAX_GPUS + 1)
-		return -EINVAL;
 	args->num_of_nodes = min(n, args->num_of_nodes);
 	if (copy_to_user(u64_to_user_ptr(args->kfd_process_device_apertures_ptr), apertures,
 			 args->num_of_nodes * sizeof(apertures[0])))
 		return -EFAULT;
 	return 0;
+}
+
+/* The part of an array that user space has room for is 0, as on any gfx9. */
+static int hgpu_kfd_clear_tiles(u64 ptr, u32 *num, u32 max)
+{
+	*num = min(*num, max);
+	if (!clear_user(u64_to_user_ptr(ptr), *num * sizeof(u32)))
+		return 0;
+	*num = 0;
+	return -EFAULT;
+}
+
+static int hgpu_kfd_get_tile_config(struct hgpu_process *process, void *data)
+{
+	struct kfd_ioctl_get_tile_config_args *args = data;
+	struct hgpu_process_device *pdd;
+
+	mutex_lock(&process->lock);
+	pdd = hgpu_kfd_pdd(process, args->gpu_id);
+	mutex_unlock(&process->lock);
+	if (IS_ERR(pdd))
+		return PTR_ERR(pdd);
+	args->gb_addr_config = HGPU_GB_ADDR_CONFIG;
+	args->num_banks = 0;	/* not of gfx9 */
+	args->num_ranks = 0;
+	return hgpu_kfd_clear_tiles(args->tile_config_ptr, &args->num_tile_configs,
+				    HGPU_TILE_CONFIGS) ?:
+	       hgpu_kfd_clear_tiles(args->macro_tile_config_ptr,
+				    &args->num_macro_tile_configs, HGPU_MACRO_TILE_CONFIGS);
+}
+
+/* ---- what waves would need, and none runs ---- */
+
+static int hgpu_kfd_set_trap_handler(struct hgpu_process *process, void *data)
+{
+	struct kfd_ioctl_set_trap_handler_args *args = data;
+
+	return hgpu_kfd_check_bound(process, args->gpu_id, -ESRCH);
+}
+
+static int hgpu_kfd_set_scratch_backing_va(struct hgpu_process *process, void *data)
+{
+	struct kfd_ioctl_set_scratch_backing_va_args *args = data;
+
+	return hgpu_kfd_check_bound(process, args->gpu_id, -ENODEV);
+}
+
+/* The old debugger interface, as KFD answers it. */
+static int hgpu_kfd_not_permitted(struct hgpu_process *process, void *data)
+{
+	return -EPERM;
 }
 
 /* ---- memory ---- */
@@ -152,16 +220,12 @@ static int hgpu_kfd_ioctl_acquire_vm(struct hgpu_process *process, void *data)
 static int hgpu_kfd_set_memory_policy(struct hgpu_process *process, void *data)
 {
 	struct kfd_ioctl_set_memory_policy_args *args = data;
-	struct hgpu_process_device *pdd;
 
 	if (args->default_policy > KFD_IOC_CACHE_POLICY_NONCOHERENT ||
 	    args->alternate_policy > KFD_IOC_CACHE_POLICY_NONCOHERENT)
 		return -EINVAL;
 	/* There are no caches to have a policy. */
-	mutex_lock(&process->lock);
-	pdd = hgpu_kfd_pdd(process, args->gpu_id);
-	mutex_unlock(&process->lock);
-	return PTR_ERR_OR_ZERO(pdd);
+	return hgpu_kfd_check_bound(process, args->gpu_id, -ESRCH);
 }
 
 static int hgpu_kfd_ioctl_alloc(struct hgpu_process *process, void *data)
@@ -253,177 +317,6 @@ static int hgpu_kfd_ioctl_unmap(struct hgpu_process *process, void *data)
 	return hgpu_kfd_for_gpus(process, data, hgpu_kfd_unmap);
 }
 
-/* ---- queues ---- */
-
-static int hgpu_kfd_queue_props(u64 ring, u32 size, u32 percentage, u32 priority,
-				struct hgpu_queue_props *props)
-{
-	/* Bits 15:8 choose an XCC, of which there is one. */
-	props->percent = percentage & 0xff;
-	props->priority = priority;
-	props->ring = ring;
-	props->ring_size = max_t(u32, size, KFD_MIN_QUEUE_RING_SIZE);
-	if (props->percent > KFD_MAX_QUEUE_PERCENTAGE || priority > KFD_MAX_QUEUE_PRIORITY)
-		return -EINVAL;
-	return 0;
-}
-
-static int hgpu_kfd_queue_engine(struct hgpu_device *hdev,
-				 const struct kfd_ioctl_create_queue_args *args,
-				 unsigned int *engine)
-{
-	switch (args->queue_type) {
-	case KFD_IOC_QUEUE_TYPE_SDMA:
-		*engine = HGPU_ANY_ENGINE;
-		return 0;
-	case KFD_IOC_QUEUE_TYPE_SDMA_BY_ENG_ID:
-		*engine = args->sdma_engine_id;
-		return *engine < hdev->hqds.num_engines ? 0 : -EINVAL;
-	case KFD_IOC_QUEUE_TYPE_SDMA_XGMI:
-		return -ENOMEM;		/* as KFD: none of that kind is left */
-	case KFD_IOC_QUEUE_TYPE_COMPUTE:
-	case KFD_IOC_QUEUE_TYPE_COMPUTE_AQL:
-		return -EOPNOTSUPP;	/* no compute engine yet */
-	default:
-		return -EINVAL;
-	}
-}
-
-static int hgpu_kfd_create_queue_locked(struct hgpu_process_device *pdd,
-					struct kfd_ioctl_create_queue_args *args,
-					const struct hgpu_queue_props *props)
-{
-	struct hgpu_process *process = pdd->process;
-	struct hgpu_kfd_bo *bos[3];
-	struct hgpu_queue *queue;
-	unsigned int engine;
-	int ret, id;
-
-	ret = hgpu_kfd_queue_engine(pdd->hdev, args, &engine);
-	if (ret)
-		return ret;
-	ret = hgpu_kfd_queue_get_bos(pdd, props->ring, props->ring_size,
-				     args->read_pointer_address,
-				     args->write_pointer_address, bos);
-	if (ret)
-		return ret;
-	id = idr_alloc(&process->queue_ids, NULL, 0, HGPU_MAX_QUEUES_PER_PROCESS, GFP_KERNEL);
-	if (id < 0) {
-		ret = id == -ENOSPC ? -ENOMEM : id;
-		goto err_bos;
-	}
-	queue = hgpu_queue_create_sdma(pdd, props, args->read_pointer_address,
-				       args->write_pointer_address, engine);
-	if (IS_ERR(queue)) {
-		ret = PTR_ERR(queue);
-		goto err_id;
-	}
-	queue->id = id;
-	memcpy(queue->bos, bos, sizeof(bos));
-	idr_replace(&process->queue_ids, queue, id);
-
-	args->queue_id = id;
-	args->doorbell_offset = hgpu_kfd_doorbell_mmap_offset(pdd->hdev->gpu_id,
-							      hgpu_queue_doorbell_offset(queue));
-	return 0;
-
-err_id:
-	idr_remove(&process->queue_ids, id);
-err_bos:
-	hgpu_kfd_queue_put_bos(bos);
-	return ret;
-}
-
-static int hgpu_kfd_create_queue(struct hgpu_process *process, void *data)
-{
-	struct kfd_ioctl_create_queue_args *args = data;
-	struct hgpu_process_device *pdd;
-	struct hgpu_queue_props props;
-	int ret;
-
-	ret = hgpu_kfd_queue_props(args->ring_base_address, args->ring_size,
-				   args->queue_percentage, args->queue_priority, &props);
-	if (ret)
-		return ret;
-
-	mutex_lock(&process->lock);
-	pdd = hgpu_kfd_pdd(process, args->gpu_id);
-	if (IS_ERR(pdd))
-		ret = PTR_ERR(pdd);
-	else
-		ret = pdd->ready ? hgpu_kfd_create_queue_locked(pdd, args, &props) : -ESRCH;
-	mutex_unlock(&process->lock);
-	return ret;
-}
-
-static struct hgpu_queue *hgpu_kfd_queue(struct hgpu_process *process, u32 id)
-{
-	struct hgpu_queue *queue;
-
-	lockdep_assert_held(&process->lock);
-	queue = id < HGPU_MAX_QUEUES_PER_PROCESS ? idr_find(&process->queue_ids, id) : NULL;
-	return queue ?: ERR_PTR(-EINVAL);
-}
-
-static int hgpu_kfd_destroy_queue(struct hgpu_process *process, void *data)
-{
-	struct kfd_ioctl_destroy_queue_args *args = data;
-	struct hgpu_queue *queue;
-
-	mutex_lock(&process->lock);
-	queue = hgpu_kfd_queue(process, args->queue_id);
-	if (!IS_ERR(queue)) {
-		unsigned int gpu = queue->pdd->index;
-		struct hgpu_kfd_bo *bos[3];
-
-		memcpy(bos, queue->bos, sizeof(bos));
-		idr_remove(&process->queue_ids, queue->id);
-		hgpu_queue_destroy(queue);
-		hgpu_kfd_queue_put_bos(bos);
-		hgpu_svm_queue_gone(&process->svms, gpu);
-	}
-	mutex_unlock(&process->lock);
-	return IS_ERR(queue) ? PTR_ERR(queue) : 0;
-}
-
-static int hgpu_kfd_update_queue_locked(struct hgpu_queue *queue,
-					const struct hgpu_queue_props *props)
-{
-	struct hgpu_kfd_bo *bos[3];
-	int ret;
-
-	ret = hgpu_kfd_queue_get_bos(queue->pdd, props->ring, props->ring_size,
-				     queue->rptr, queue->wptr, bos);
-	if (ret)
-		return ret;
-	ret = hgpu_queue_update(queue, props);
-	if (ret) {
-		hgpu_kfd_queue_put_bos(bos);
-		return ret;
-	}
-	hgpu_kfd_queue_put_bos(queue->bos);
-	memcpy(queue->bos, bos, sizeof(bos));
-	return 0;
-}
-
-static int hgpu_kfd_update_queue(struct hgpu_process *process, void *data)
-{
-	struct kfd_ioctl_update_queue_args *args = data;
-	struct hgpu_queue_props props;
-	struct hgpu_queue *queue;
-	int ret;
-
-	ret = hgpu_kfd_queue_props(args->ring_base_address, args->ring_size,
-				   args->queue_percentage, args->queue_priority, &props);
-	if (ret)
-		return ret;
-	mutex_lock(&process->lock);
-	queue = hgpu_kfd_queue(process, args->queue_id);
-	ret = IS_ERR(queue) ? PTR_ERR(queue) : hgpu_kfd_update_queue_locked(queue, &props);
-	mutex_unlock(&process->lock);
-	return ret;
-}
-
 /* ---- shared virtual memory ---- */
 
 static int hgpu_kfd_set_xnack_mode(struct hgpu_process *process, void *data)
@@ -511,12 +404,22 @@ static const struct hgpu_kfd_ioctl_desc hgpu_kfd_ioctls[AMDKFD_COMMAND_END] = {
 	HGPU_KFD_IOCTL(SET_EVENT, hgpu_kfd_set_event),
 	HGPU_KFD_IOCTL(RESET_EVENT, hgpu_kfd_reset_event),
 	HGPU_KFD_IOCTL(WAIT_EVENTS, hgpu_kfd_wait_events),
+	HGPU_KFD_IOCTL(DBG_REGISTER_DEPRECATED, hgpu_kfd_not_permitted),
+	HGPU_KFD_IOCTL(DBG_UNREGISTER_DEPRECATED, hgpu_kfd_not_permitted),
+	HGPU_KFD_IOCTL(DBG_ADDRESS_WATCH_DEPRECATED, hgpu_kfd_not_permitted),
+	HGPU_KFD_IOCTL(DBG_WAVE_CONTROL_DEPRECATED, hgpu_kfd_not_permitted),
+	HGPU_KFD_IOCTL(SET_SCRATCH_BACKING_VA, hgpu_kfd_set_scratch_backing_va),
+	HGPU_KFD_IOCTL(GET_TILE_CONFIG, hgpu_kfd_get_tile_config),
+	HGPU_KFD_IOCTL(SET_TRAP_HANDLER, hgpu_kfd_set_trap_handler),
 	HGPU_KFD_IOCTL(GET_PROCESS_APERTURES_NEW, hgpu_kfd_get_apertures_new),
 	HGPU_KFD_IOCTL(ACQUIRE_VM, hgpu_kfd_ioctl_acquire_vm),
 	HGPU_KFD_IOCTL(ALLOC_MEMORY_OF_GPU, hgpu_kfd_ioctl_alloc),
 	HGPU_KFD_IOCTL(FREE_MEMORY_OF_GPU, hgpu_kfd_ioctl_free),
 	HGPU_KFD_IOCTL(MAP_MEMORY_TO_GPU, hgpu_kfd_ioctl_map),
 	HGPU_KFD_IOCTL(UNMAP_MEMORY_FROM_GPU, hgpu_kfd_ioctl_unmap),
+	HGPU_KFD_IOCTL(SET_CU_MASK, hgpu_kfd_set_cu_mask),
+	HGPU_KFD_IOCTL(GET_QUEUE_WAVE_STATE, hgpu_kfd_get_queue_wave_state),
+	HGPU_KFD_IOCTL(ALLOC_QUEUE_GWS, hgpu_kfd_alloc_queue_gws),
 	HGPU_KFD_IOCTL(SMI_EVENTS, hgpu_kfd_smi_events),
 	HGPU_KFD_IOCTL(SVM, hgpu_kfd_svm, .validate = hgpu_kfd_svm_validate),
 	HGPU_KFD_IOCTL(SET_XNACK_MODE, hgpu_kfd_set_xnack_mode),

@@ -433,48 +433,39 @@ static struct hgpu_kfd_bo *hgpu_kfd_bo_at(struct hgpu_process_device *pdd, u64 v
 }
 
 /**
- * hgpu_kfd_queue_get_bos() - hold the buffers that a queue lives in
+ * hgpu_kfd_hold_bo() - hold the buffer that something of a queue lies in
  * @pdd: the process device
- * @ring: GPU virtual address; 0: no ring yet
- * @ring_size: bytes
- * @rptr: GPU virtual address of the read pointer
- * @wptr: GPU virtual address of the write pointer
- * @bos: the buffers; NULL for no ring
+ * @va: GPU virtual address
+ * @size: bytes
+ * @bo: the buffer, to be given to hgpu_kfd_release_bo()
  *
  * As KFD since 6.12: what is not in a buffer that is mapped on the GPU is
- * refused, and the buffers cannot be unmapped as long as the queue is there.
+ * refused, and the buffer cannot be unmapped as long as the queue is there.
  *
  * Context: under the process's lock.
  * Return: 0 or -EINVAL.
  */
-int hgpu_kfd_queue_get_bos(struct hgpu_process_device *pdd, u64 ring, u64 ring_size,
-			   u64 rptr, u64 wptr, struct hgpu_kfd_bo *bos[3])
+int hgpu_kfd_hold_bo(struct hgpu_process_device *pdd, u64 va, u64 size, struct hgpu_kfd_bo **bo)
 {
-	unsigned int i;
-
-	bos[0] = ring ? hgpu_kfd_bo_at(pdd, ring, ring_size) : NULL;
-	bos[1] = hgpu_kfd_bo_at(pdd, rptr, sizeof(u64));
-	bos[2] = hgpu_kfd_bo_at(pdd, wptr, sizeof(u64));
-	if ((ring && !bos[0]) || !bos[1] || !bos[2]) {
-		drm_dbg(&pdd->hdev->drm,
-			"ring %#llx, read pointer %#llx or write pointer %#llx is not in a mapped buffer\n",
-			ring, rptr, wptr);
-		memset(bos, 0, 3 * sizeof(*bos));
+	*bo = hgpu_kfd_bo_at(pdd, va, size);
+	if (!*bo) {
+		drm_dbg(&pdd->hdev->drm, "%#llx, %#llx bytes, is not in a mapped buffer\n",
+			va, size);
 		return -EINVAL;
 	}
-	for (i = 0; i < 3; i++)
-		if (bos[i])
-			bos[i]->queues++;
+	(*bo)->queues++;
 	return 0;
 }
 
-void hgpu_kfd_queue_put_bos(struct hgpu_kfd_bo *bos[3])
+/**
+ * hgpu_kfd_release_bo() - the counterpart
+ * @bo: the buffer or NULL; NULL afterwards
+ *
+ * Context: under the process's lock.
+ */
+void hgpu_kfd_release_bo(struct hgpu_kfd_bo **bo)
 {
-	unsigned int i;
-
-	for (i = 0; i < 3; i++) {
-		if (bos[i])
-			bos[i]->queues--;
-		bos[i] = NULL;
-	}
+	if (*bo)
+		(*bo)->queues--;
+	*bo = NULL;
 }

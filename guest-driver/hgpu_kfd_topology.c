@@ -27,6 +27,7 @@
 #define HGPU_GFX_NAME		"vega20"
 #define HGPU_MEC_FW_VERSION	480
 #define HGPU_SDMA_FW_VERSION	145
+#define HGPU_CP_QUEUES		24	/* of 4 pipes with 8 each, those that are not graphics' */
 #define HGPU_ENGINE_CLOCK_MHZ	1000
 #define HGPU_MEM_CLOCK_MHZ	1000
 #define HGPU_MEM_WIDTH_BITS	4096
@@ -307,6 +308,8 @@ static char *hgpu_topo_cpu_properties(unsigned int num_gpus)
 			      "num_sdma_xgmi_engines 0\n"
 			      "num_sdma_queues_per_engine 0\n"
 			      "num_cp_queues 0\n"
+			      "cwsr_size 0\n"
+			      "ctl_stack_size 0\n"
 			      "max_engine_clk_ccompute %u\n",
 			      num_online_cpus(), num_gpus, HGPU_ENGINE_CLOCK_MHZ);
 }
@@ -344,7 +347,9 @@ static char *hgpu_topo_gpu_properties(struct hgpu_device *hdev, unsigned int num
 			      "num_sdma_engines %u\n"
 			      "num_sdma_xgmi_engines 0\n"
 			      "num_sdma_queues_per_engine %u\n"
-			      "num_cp_queues 0\n"
+			      "num_cp_queues %u\n"
+			      "cwsr_size %u\n"
+			      "ctl_stack_size %u\n"
 			      "max_engine_clk_fcompute %u\n"
 			      "local_mem_size 0\n"
 			      "fw_version %u\n"
@@ -359,6 +364,7 @@ static char *hgpu_topo_gpu_properties(struct hgpu_device *hdev, unsigned int num
 			      pci_dev_id(hdev->pdev), pci_domain_nr(hdev->pdev->bus),
 			      hdev->drm.render->index, hdev->hive.id,
 			      hqds->num_engines, hqds->num_slots / hqds->num_engines,
+			      HGPU_CP_QUEUES, HGPU_KFD_CWSR_SIZE, HGPU_KFD_CTL_STACK_SIZE,
 			      HGPU_ENGINE_CLOCK_MHZ, HGPU_MEC_FW_VERSION,
 			      HSA_CAP_SVMAPI_SUPPORTED | HSA_CAP_DOORBELL_TYPE_2_0,
 			      HGPU_SDMA_FW_VERSION, hdev->gpu_id, HGPU_ENGINE_CLOCK_MHZ);

@@ -59,7 +59,7 @@ void hgpu_process_stop_queues(struct hgpu_process_device *pdd)
 	lockdep_assert_held(&pdd->process->lock);
 	list_for_each_entry_safe(queue, next, &pdd->queues, link) {
 		idr_remove(&pdd->process->queue_ids, queue->id);
-		hgpu_kfd_queue_put_bos(queue->bos);
+		hgpu_kfd_release_bos(queue->bos);
 		hgpu_queue_destroy(queue);
 	}
 }

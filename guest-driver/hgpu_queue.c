@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * SDMA user queues (SPEC 7.2, 7.5).
+ * SDMA user queues (SPEC 7.2, 7.5); what hgpu_queue_compute.c makes is freed here, too.
  *
  * A doorbell that rings while a queue is not mapped is lost. So whenever a
  * queue is mapped its write pointer is read from the process's memory, first
@@ -208,7 +208,7 @@ static bool hgpu_queue_halted_locked(struct hgpu_queue *queue)
 
 static bool hgpu_queue_wants_to_run(const struct hgpu_queue *queue)
 {
-	return queue->props.ring && queue->props.percent && !queue->lost;
+	return queue->props.ring && queue->props.percent && !queue->lost && !queue->compute;
 }
 
 static u64 hgpu_mqd_rptr(const struct hgpu_sdma_mqd *mqd)
@@ -557,7 +557,7 @@ void hgpu_queue_destroy(struct hgpu_queue *queue)
 	 * A queue that does not stop keeps its slot, and the VMID that it
 	 * runs under, so that nobody else inherits what it does.
 	 */
-	if (!ret) {
+	if (!ret && !queue->compute) {
 		hgpu_slot_free(pdd->hdev, queue->slot);
 		hgpu_vm_put_vmid(&pdd->vm);
 	}

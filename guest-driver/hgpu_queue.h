@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * User queues: SDMA rings that a process feeds by itself through a doorbell.
+ * User queues: rings that a process feeds by itself through a doorbell; of SDMA,
+ * and of a compute engine that is not there yet (hgpu_queue_compute.c).
  *
- * A queue owns a hardware queue descriptor (HQD: engine and RLC slot) for its
+ * An SDMA queue owns a hardware queue descriptor (HQD: engine and RLC slot) for its
  * whole life, as KFD's SDMA queues do: there is no oversubscription. Its memory
  * queue descriptor (MQD) lives in GART memory, one to a slot.
  */
@@ -22,6 +23,7 @@
 
 struct hgpu_device;
 struct hgpu_process_device;
+struct kfd_context_save_area_header;
 
 #define HGPU_MAX_HQDS	(HGPU_SDMA_ENGINES_MAX * HGPU_SDMA_RLC_QUEUES)
 
@@ -76,6 +78,16 @@ struct hgpu_queue_props {
 	u32 priority;
 };
 
+/* What of a queue lies in buffers. */
+enum hgpu_queue_bo {
+	HGPU_QUEUE_RING,
+	HGPU_QUEUE_RPTR,
+	HGPU_QUEUE_WPTR,
+	HGPU_QUEUE_EOP,		/* of compute queues only */
+	HGPU_QUEUE_CWSR,	/* likewise: where waves are saved */
+	HGPU_QUEUE_BOS,
+};
+
 /**
  * struct hgpu_queue - one user queue
  *
@@ -85,20 +97,22 @@ struct hgpu_queue_props {
  *
  * @pdd: whose, and on which GPU
  * @id: KFD's number, unique in the process
- * @slot: HQD
+ * @slot: HQD; of a compute queue none
  * @doorbell: index in the process's slice
  * @vmid: of @pdd's address space, held until the queue goes
  * @mapped: the HQD runs it
  * @evicted: it would run, but its process's queues are evicted
  * @lost: a reset of the GPU took it away, or it could not be stopped or started
  *	again; it can only be destroyed
+ * @compute: it has no HQD and no VMID, and nothing runs it
  * @rptr: GPU virtual address of the read pointer
  * @wptr: user (and GPU virtual) address of the write pointer
  * @wptr_known: @user_wptr could be read
  * @user_wptr: the write pointer in memory, when it was last read
  * @mapped_wptr: with which it was mapped
  * @props: see there
- * @bos: buffers that hold ring, read and write pointer; for hgpu_kfd_memory.c
+ * @ctl_stack_size: of a compute queue, bytes
+ * @bos: what it holds, by enum hgpu_queue_bo; for hgpu_kfd_queue.c
  * @link: in the process device's list
  */
 struct hgpu_queue {
@@ -111,12 +125,14 @@ struct hgpu_queue {
 	bool evicted;
 	bool lost;
 	bool wptr_known;
+	bool compute;
 	u64 rptr;
 	u64 wptr;
 	u64 user_wptr;
 	u64 mapped_wptr;
 	struct hgpu_queue_props props;
-	struct hgpu_kfd_bo *bos[3];
+	u32 ctl_stack_size;
+	struct hgpu_kfd_bo *bos[HGPU_QUEUE_BOS];
 	struct list_head link;
 };
 
@@ -185,6 +201,43 @@ struct hgpu_queue *hgpu_queue_create_sdma(struct hgpu_process_device *pdd,
  * it was -EINVAL the queue is then disabled.
  */
 int hgpu_queue_update(struct hgpu_queue *queue, const struct hgpu_queue_props *props);
+
+/**
+ * hgpu_queue_create_compute() - make a compute queue, which nothing runs
+ * @pdd: owner, with a VM
+ * @props: what the caller wants; checked here
+ * @rptr: GPU virtual address of the read pointer, 4-byte aligned
+ * @wptr: user address of the write pointer, 8-byte aligned
+ * @ctl_stack_size: bytes of control stack in its save area
+ *
+ * Context: may sleep; the process's lock is held.
+ * Return: the queue, linked, without an id; or ERR_PTR: -ENOSPC (the process has
+ * as many as it can have on this GPU), -EINVAL (an address, the ring), -ENOMEM.
+ */
+struct hgpu_queue *hgpu_queue_create_compute(struct hgpu_process_device *pdd,
+					     const struct hgpu_queue_props *props,
+					     u64 rptr, u64 wptr, u32 ctl_stack_size);
+
+/**
+ * hgpu_queue_update_compute() - change a compute queue
+ * @queue: the queue
+ * @props: new values
+ *
+ * Context: the process's lock is held.
+ * Return: 0; or -EINVAL and nothing has changed.
+ */
+int hgpu_queue_update_compute(struct hgpu_queue *queue, const struct hgpu_queue_props *props);
+
+/**
+ * hgpu_queue_wave_state() - what has been saved of the waves of a queue
+ * @queue: the queue
+ * @header: gets the sizes of it: 0
+ *
+ * Context: the process's lock is held.
+ * Return: 0, or -EINVAL for a queue that is enabled, or none of compute.
+ */
+int hgpu_queue_wave_state(const struct hgpu_queue *queue,
+			  struct kfd_context_save_area_header *header);
 
 /**
  * hgpu_queue_destroy() - stop a queue where it is and free it

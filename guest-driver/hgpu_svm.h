@@ -293,6 +293,8 @@ void hgpu_svm_show_ranges(struct hgpu_device *hdev, struct seq_file *m);
 
 /* See hgpu_svm_range.c */
 bool hgpu_svm_overlaps(struct hgpu_svms *svms, u64 first, u64 last);
+bool hgpu_svm_always_mapped(struct hgpu_svms *svms, unsigned int gpu, u64 first,
+			    u64 last);
 
 /* See hgpu_svm_restore.c */
 int hgpu_svms_set_xnack(struct hgpu_svms *svms, bool on);
