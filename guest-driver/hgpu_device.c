@@ -324,6 +324,8 @@ void hgpu_device_fini(struct hgpu_device *hdev)
 	hgpu_debugfs_remove(hdev);
 	drm_dev_unplug(&hdev->drm);
 	hgpu_kfd_stop_device(hdev);
+	if (hgpu_device_gone(hdev))
+		hgpu_kfd_event_reset(hdev);
 	/* Entries of queues that have just stopped; nothing takes new ones. */
 	hgpu_ih_drain(hdev);
 	hgpu_svm_evict_all(hdev);
@@ -408,6 +410,7 @@ void hgpu_device_reset_done(struct hgpu_device *hdev)
 		hgpu_vmid_hw_init(hdev);
 	}
 	clear_bit(HGPU_STATE_RESETTING, &hdev->state);
+	hgpu_kfd_event_reset(hdev);
 	if (err)
 		return;
 	drm_info(&hdev->drm, "reset: VRAM is kept, queues of processes are lost\n");

@@ -6,6 +6,8 @@
  * gives and the GPU writes to. The GPU signals in two steps: it writes anything
  * but all ones to the slot, and interrupts. The interrupt carries the id, but
  * it is the slot that counts; it is all ones again before waiters wake up.
+ * Events that tell of exceptions have no slots: the kernel signals them, and
+ * who has waited finds what happened in its list of events.
  *
  * Locking: @lock is a leaf but for the lock of @ids, so that an interrupt's
  * thread can signal. It protects what events are there, their state and who
@@ -19,8 +21,10 @@
 #include <linux/types.h>
 #include <linux/xarray.h>
 
+struct hgpu_device;
 struct hgpu_kfd_bo;
 struct hgpu_process;
+struct kfd_hsa_memory_exception_data;
 
 /**
  * struct hgpu_kfd_events - the events of a process
@@ -79,6 +83,24 @@ void hgpu_kfd_drop_event_page(struct hgpu_kfd_bo *kbo);
  * Context: process context, any locks; does not sleep.
  */
 void hgpu_kfd_event_interrupt(u16 pasid, u32 context);
+
+/**
+ * hgpu_kfd_event_memory() - an access of a process was wrong: its MEMORY events
+ * @process: the process
+ * @what: for who waits
+ *
+ * Context: process context, any locks; does not sleep.
+ */
+void hgpu_kfd_event_memory(struct hgpu_process *process,
+			   const struct kfd_hsa_memory_exception_data *what);
+
+/**
+ * hgpu_kfd_event_reset() - queues were lost with a GPU: everybody's HW_EXCEPTION
+ * @hdev: the GPU, after its reset; or it does not answer any more
+ *
+ * Context: process context; the caller holds no lock of a process.
+ */
+void hgpu_kfd_event_reset(struct hgpu_device *hdev);
 
 /* The ioctls: @data is the structure of that name. Context: may sleep; no locks. */
 int hgpu_kfd_create_event(struct hgpu_process *process, void *data);

@@ -43,6 +43,7 @@ struct seq_file;
  * @gpu: index in &hgpu_svms.gpus
  * @id: &hgpu_iv.id of its first report
  * @flags: HGPU_SVM_FAULT_*
+ * @prot: HGPU_IH_FAULT_RING__*: what the entry lacked
  */
 struct hgpu_svm_fault {
 	u64 timestamp;
@@ -50,6 +51,7 @@ struct hgpu_svm_fault {
 	u32 id;
 	u8 gpu;
 	u8 flags;
+	u8 prot;
 };
 
 #define HGPU_SVM_FAULT_WRITE	BIT(0)
@@ -92,13 +94,15 @@ struct hgpu_svm_resolved {
  *	shows that the access is still there, and not an old report of one that
  *	was fine
  * @gpu: index in &hgpu_svms.gpus
- * @poisoned: the PTE is no-retry, until the halt of the queue is reported
+ * @poisoned: the PTE is no-retry
+ * @read_only: it is a write to memory that can be read
  */
 struct hgpu_svm_denial {
 	u64 page;
 	u64 since;
 	u8 gpu;
 	bool poisoned;
+	bool read_only;
 };
 
 /**

@@ -9,11 +9,13 @@
  * that the device makes later than that is of an access that is still parked.
  *
  * A poison is gone with the next invalidation of its page, and a later report
- * brings it back. It must not outlive what it was meant for: the halt of the
- * queue, the end of a queue of the process, a new range, the GPU's leaving, or
- * HGPU_SVM_DENIALS later ones lift it.
+ * brings it back. Once it has halted a queue none of the process runs on that
+ * GPU any more. Before, it must not outlive what it was meant for: the end of a
+ * queue of the process, a new range, the GPU's leaving, or HGPU_SVM_DENIALS
+ * later ones lift it.
  */
 #include <drm/drm_print.h>
+#include <linux/kfd_ioctl.h>
 
 #include "hgpu_svm_priv.h"
 #include "hgpu_svm_trace.h"
@@ -66,11 +68,45 @@ static void note_denial(struct hgpu_svms *svms,
 	hgpu_svm_replay(svms, fault->gpu);
 }
 
+/* The entry allowed reading, and so does what made the access wrong. */
+static bool is_read_only(const struct hgpu_svm_fault *fault)
+{
+	return (fault->prot & (HGPU_IH_FAULT_RING__VALID | HGPU_IH_FAULT_RING__WRITE)) ==
+	       HGPU_IH_FAULT_RING__WRITE;
+}
+
+/**
+ * hgpu_svm_failure() - what is wrong with an access that has halted a queue
+ * @svms: the process's
+ * @fault: its report
+ *
+ * If it was denied, what halted the queue is an entry that says nothing.
+ *
+ * Context: process context; &hgpu_svms.lock is held.
+ * Return: for user space.
+ */
+struct kfd_memory_exception_failure
+hgpu_svm_failure(struct hgpu_svms *svms, const struct hgpu_svm_fault *fault)
+{
+	const struct hgpu_svm_denial *denial = find_denial(svms, fault);
+	struct kfd_memory_exception_failure failure = { };
+
+	lockdep_assert_held(&svms->lock);
+	if (denial && denial->poisoned) {
+		failure.NotPresent = !denial->read_only;
+		failure.ReadOnly = denial->read_only;
+	} else {
+		failure.NotPresent = !!(fault->prot & HGPU_IH_FAULT_RING__VALID);
+		failure.ReadOnly = !!(fault->prot & HGPU_IH_FAULT_RING__WRITE);
+	}
+	return failure;
+}
+
 /**
  * hgpu_svm_deny() - an access is wrong
  * @svms: the process's
  * @fault: its report
- * @why: error for the log
+ * @why: error for the log; -EROFS: a write to memory that can be read
  *
  * Context: process context, may sleep; &hgpu_svms.lock is held.
  */
@@ -100,12 +136,13 @@ void hgpu_svm_deny(struct hgpu_svms *svms, const struct hgpu_svm_fault *fault,
 	if (hgpu_svm_poison(svms, fault->gpu, fault->page))
 		return;
 	denial->poisoned = true;
+	denial->read_only = why == -EROFS || is_read_only(fault);
 	/* A retry report after this: the poison was gone before it worked. */
 	denial->since = hgpu_gpu_timestamp(hdev);
 }
 
 /**
- * hgpu_svm_allow() - an access is right, or has been dealt with
+ * hgpu_svm_allow() - an access is right
  * @svms: the process's
  * @fault: its report
  *

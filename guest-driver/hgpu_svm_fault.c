@@ -13,25 +13,42 @@
 #include "hgpu_svm_priv.h"
 #include "hgpu_svm_trace.h"
 
-/* The queue has halted. The page may be mapped, and used, by others later. */
+/* As KFD: nothing of the process runs on this GPU any more. */
+static void raise_exception(struct hgpu_svms *svms,
+			    const struct hgpu_svm_fault *fault)
+{
+	struct hgpu_process *process =
+		container_of(svms, struct hgpu_process, svms);
+	const struct hgpu_svm_gpu *gpu = &svms->gpus[fault->gpu];
+	struct kfd_hsa_memory_exception_data what = {
+		.failure = hgpu_svm_failure(svms, fault),
+		.va = fault->page << PAGE_SHIFT,
+		.gpu_id = gpu->hdev->gpu_id,
+	};
+
+	lockdep_assert_held(&svms->lock);
+	hgpu_process_device_evict(process->devices[fault->gpu]);
+	hgpu_kfd_event_memory(process, &what);
+	hgpu_smi_vm_fault(gpu->hdev, svms->pid, gpu->task, gpu->comm);
+}
+
+/* A queue has halted. */
 static void handle_noretry(struct hgpu_svms *svms,
 			   const struct hgpu_svm_fault *fault)
 {
-	const struct hgpu_svm_gpu *gpu = &svms->gpus[fault->gpu];
 	struct hgpu_device *hdev;
 
 	mutex_lock(&svms->lock);
-	hdev = gpu->hdev;
+	hdev = svms->gpus[fault->gpu].hdev;
 	if (hdev) {
-		hgpu_smi_vm_fault(hdev, svms->pid, gpu->task, gpu->comm);
+		raise_exception(svms, fault);
 		hgpu_stat_inc(hdev, gpu_faults_noretry);
 		dev_notice_ratelimited(hdev->drm.dev,
-				       "pid %d: queue halted by GPU %s of %#llx\n",
+				       "pid %d: GPU %s of %#llx: all its queues are stopped for good\n",
 				       svms->pid,
 				       fault->flags & HGPU_SVM_FAULT_WRITE ?
 				       "write" : "read",
 				       fault->page << PAGE_SHIFT);
-		hgpu_svm_allow(svms, fault);
 	}
 	mutex_unlock(&svms->lock);
 }
@@ -53,15 +70,18 @@ static bool is_resolved(struct hgpu_svms *svms,
 	return (pte & need) == need;
 }
 
-static bool vma_allows(struct vm_area_struct *vma,
-		       const struct hgpu_svm_fault *fault)
+static int check_permission(const struct hgpu_svm_range *range,
+			    const struct vm_area_struct *vma,
+			    const struct hgpu_svm_fault *fault)
 {
-	vm_flags_t need = VM_READ;
-
-	if (fault->flags & HGPU_SVM_FAULT_WRITE)
-		need |= VM_WRITE;
-	return (vma->vm_flags & need) == need &&
-	       !(vma->vm_flags & (VM_IO | VM_PFNMAP | VM_MIXEDMAP));
+	if (!(vma->vm_flags & VM_READ) ||
+	    vma->vm_flags & (VM_IO | VM_PFNMAP | VM_MIXEDMAP))
+		return -EPERM;
+	if (fault->flags & HGPU_SVM_FAULT_WRITE &&
+	    (!(vma->vm_flags & VM_WRITE) ||
+	     range->attrs.flags & KFD_IOCTL_SVM_FLAG_GPU_RO))
+		return -EROFS;
+	return 0;
 }
 
 enum where {
@@ -254,11 +274,9 @@ static int handle_in_range(struct hgpu_svms *svms,
 
 	if (!r.vma)
 		return -EFAULT;
-	if (!vma_allows(r.vma, fault))
-		return -EPERM;
-	if ((fault->flags & HGPU_SVM_FAULT_WRITE) &&
-	    (range->attrs.flags & KFD_IOCTL_SVM_FLAG_GPU_RO))
-		return -EPERM;
+	err = check_permission(range, r.vma, fault);
+	if (err)
+		return err;
 
 	r.where = best_place(svms, &range->attrs, &r.to);
 	if (r.where == NOWHERE)
@@ -319,6 +337,7 @@ static void conclude(struct hgpu_svms *svms, const struct hgpu_svm_fault *fault,
 		break;
 	case -EFAULT:
 	case -EPERM:
+	case -EROFS:
 	case -EACCES:
 	case -EADDRINUSE:
 		hgpu_svm_deny(svms, fault, err);

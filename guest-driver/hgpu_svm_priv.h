@@ -382,6 +382,8 @@ void hgpu_svm_denials_init(struct hgpu_svms *svms);
 void hgpu_svm_deny(struct hgpu_svms *svms, const struct hgpu_svm_fault *fault,
 		   int why);
 void hgpu_svm_allow(struct hgpu_svms *svms, const struct hgpu_svm_fault *fault);
+struct kfd_memory_exception_failure
+hgpu_svm_failure(struct hgpu_svms *svms, const struct hgpu_svm_fault *fault);
 void hgpu_svm_allow_pages(struct hgpu_svms *svms, u8 gpus, u64 first, u64 last);
 
 /* Faults (hgpu_svm_fault.c) */

@@ -50,6 +50,7 @@ static struct hgpu_svm_fault decode(const struct hgpu_iv *iv)
 	struct hgpu_svm_fault fault = {
 		.timestamp = iv->timestamp,
 		.id = iv->id,
+		.prot = iv->ring_id,
 		.page = iv->src_data[0] |
 			(u64)FIELD_GET(HGPU_IH_FAULT_DATA1__ADDR_HI,
 				       iv->src_data[1]) << 32,
@@ -77,6 +78,7 @@ static bool queue_fault(struct hgpu_svms *svms,
 		if (f->page == fault->page && f->gpu == fault->gpu &&
 		    f->flags == fault->flags) {
 			f->timestamp = fault->timestamp;
+			f->prot = fault->prot;
 			goto out_unlock;
 		}
 	}

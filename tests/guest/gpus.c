@@ -171,6 +171,27 @@ static void work(struct gpu *gpu)
 	munmap(buf, 2 * MIB);
 }
 
+/* What is wrong stops the process on that GPU alone. */
+static void wrong_access_leaves_the_other_gpus(void)
+{
+	struct queue wrong, right;
+	char *buf = map_anon(MIB);
+	struct gpu gpu[3];
+
+	gpu_open_all(gpu, 3);
+	queue_create(&wrong, &gpu[0], 4096);
+	queue_create(&right, &gpu[1], 4096);
+	queue_write32(&wrong, (void *)0x240000000000, 0xbad);
+	queue_run_into_fault(&wrong);
+	queue_fill(&right, buf, 7, MIB);
+	queue_run(&right);
+	value_check(buf, MIB, 7);
+	work(&gpu[1]);
+	work(&gpu[2]);
+	queue_destroy(&wrong);
+	queue_destroy(&right);
+}
+
 /* Memory goes from GPU to GPU through RAM; each tells of its own part. */
 static void each_gpu_tells_its_own_events(void)
 {
@@ -205,7 +226,7 @@ static void each_gpu_tells_its_own_events(void)
  */
 static void in_place_memory_of_another_gpu_goes_to_ram(void)
 {
-	struct kfd_ioctl_svm_attribute attr = { KFD_IOCTL_SVM_ATTR_ACCESS_IN_PLACE };
+	struct kfd_ioctl_svm_attribute attr = { KFD_IOCTL_SVM_ATTR_ACCESS_IN_PLACE, 0 };
 	char *buf = map_anon(4 * MIB), *copy = map_anon(4 * MIB);
 	struct stats before, now;
 	struct gpu gpu[3];
@@ -334,6 +355,7 @@ static const struct tap_test tests[] = {
 	TAP_TEST(queues_of_all_gpus_work_at_once),
 	TAP_TEST(vram_and_doorbells_of_another_gpu_are_not_mapped),
 	TAP_TEST(system_memory_is_mapped_on_all_gpus),
+	TAP_TEST(wrong_access_leaves_the_other_gpus),
 	TAP_TEST(each_gpu_tells_its_own_events),
 	TAP_TEST(in_place_memory_of_another_gpu_goes_to_ram),
 	TAP_TEST(unbound_gpu_leaves_the_others_alone),

@@ -14,6 +14,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "lib/event.h"
 #include "lib/gpu.h"
 #include "lib/mem.h"
 #include "lib/tap.h"
@@ -27,8 +28,6 @@ enum { BYTES = 8 << 20, PCI_COMMAND = 4 };
 static char address[16];
 static uint64_t references;	/* to the module, when nobody uses the GPU */
 
-static struct gpu gpu;
-static struct queue q;
 static int unbinder;
 
 /* What the processes of a test tell each other. */
@@ -114,7 +113,7 @@ static void unbind_in_time(void)
 	tap_join(unbinder);
 }
 
-static char *start(void)
+static char *begin(void)
 {
 	char *buf;
 
@@ -146,9 +145,25 @@ static void works(void *arg)
 
 /* ---- the tests ---- */
 
+/* Who waits for a GPU that is lost hears of it. */
+static void loss_is_an_exception(void)
+{
+	struct kfd_event_data data = { 0 };
+	struct kfd_ioctl_wait_events_args w = { .events_ptr = (uintptr_t)&data, .num_events = 1, .timeout = PATIENT };
+
+	begin();
+	data.event_id = create_type(KFD_IOC_EVENT_HW_EXCEPTION, AUTO);
+	stop_answering();
+	unbind_in_time();
+	expect_int(wait_call(&w), ==, 0);
+	expect_int(w.wait_result, ==, COMPLETE);
+	expect_int(data.hw_exception_data.memory_lost, ==, 1);
+	expect_int(data.hw_exception_data.gpu_id, ==, gpu.id);
+}
+
 static void memory_is_lost_for_all_who_share_it(void)
 {
-	char *buf = start(), *fresh;
+	char *buf = begin(), *fresh;
 	int sleeper = tap_fork(sleep_with_lost_memory, buf);
 
 	stop_answering();
@@ -175,7 +190,7 @@ static void memory_is_lost_for_all_who_share_it(void)
 
 static void touch_before_unbind_gives_a_signal(void)
 {
-	char *buf = start();
+	char *buf = begin();
 	long long begun = now_ms();
 
 	stop_answering();
@@ -188,7 +203,7 @@ static void touch_before_unbind_gives_a_signal(void)
 
 static void gpu_that_comes_back_does_not_bring_memory_back(void)
 {
-	char *buf = start();
+	char *buf = begin();
 
 	stop_answering();
 	unbind_in_time();
@@ -200,7 +215,7 @@ static void gpu_that_comes_back_does_not_bring_memory_back(void)
 
 static void bus_reset_loses_what_was_in_vram(void)
 {
-	char *buf = start();
+	char *buf = begin();
 
 	reset_the_bus();
 	expect_lost(buf);
@@ -227,6 +242,7 @@ static const char *gpu_comes_back(void)
 }
 
 static const struct tap_test tests[] = {
+	TAP_TEST(loss_is_an_exception),
 	TAP_TEST(memory_is_lost_for_all_who_share_it),
 	TAP_TEST(touch_before_unbind_gives_a_signal),
 	TAP_TEST(gpu_that_comes_back_does_not_bring_memory_back),

@@ -114,10 +114,20 @@ static void user_memory_is_reached_by_its_gpu_address_only(void)
 	queue_run_into_fault(&q);
 	value_check(buf, PAGE, 7);
 	queue_destroy(&q);
-
 	unmap_user(handle);
-	queue_create(&q, &gpu, 4096);
-	queue_fill(&q, buf, 9, PAGE);	/* now it is anybody's */
+}
+
+static void user_memory_that_is_given_back_is_anybodys(void)
+{
+	char *buf = map_anon(PAGE), *at = nowhere(PAGE);
+	uint64_t handle;
+
+	gpu_and_queue(&gpu, &q);
+	handle = map_user(at, buf, PAGE);
+	queue_fill(&q, at, 7, PAGE);
+	queue_run(&q);
+	unmap_user(handle);
+	queue_fill(&q, buf, 9, PAGE);
 	queue_run(&q);
 	value_check(buf, PAGE, 9);
 	queue_destroy(&q);
@@ -311,6 +321,20 @@ static void running_queue_loses_no_write(void)
 static void memory_that_has_gone_faults(void)
 {
 	char *buf = map_anon(4 * PAGE), *at = nowhere(4 * PAGE);
+
+	gpu_and_queue(&gpu, &q);
+	map_user(at, buf, 4 * PAGE);
+	queue_fill(&q, at, 1, 4 * PAGE);
+	queue_run(&q);
+	munmap(buf, 4 * PAGE);
+	queue_fill(&q, at, 2, 4 * PAGE);
+	queue_run_into_fault(&q);
+	queue_destroy(&q);
+}
+
+static void memory_that_has_gone_is_found_when_it_is_mapped_again(void)
+{
+	char *buf = map_anon(4 * PAGE), *at = nowhere(4 * PAGE);
 	uint64_t handle;
 
 	gpu_and_queue(&gpu, &q);
@@ -318,15 +342,11 @@ static void memory_that_has_gone_faults(void)
 	queue_fill(&q, at, 1, 4 * PAGE);
 	queue_run(&q);
 	munmap(buf, 4 * PAGE);
-	queue_fill(&q, at, 2, 4 * PAGE);
-	queue_run_into_fault(&q);
-	queue_destroy(&q);
 	expect_int(gpu_unmap(&gpu, handle), ==, 0);
 	expect_int(gpu_map(&gpu, handle), ==, -EFAULT);
 	expect(mmap(buf, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == buf, "%s",
 	       strerror(errno));
 	expect_int(gpu_map(&gpu, handle), ==, 0);
-	queue_create(&q, &gpu, 4096);
 	queue_fill(&q, at, 3, 4 * PAGE);
 	queue_run(&q);
 	value_check(buf, 4 * PAGE, 3);
@@ -385,6 +405,7 @@ static void killed_process_lets_go(void)
 static const struct tap_test tests[] = {
 	TAP_TEST(gpu_works_on_user_memory),
 	TAP_TEST(user_memory_is_reached_by_its_gpu_address_only),
+	TAP_TEST(user_memory_that_is_given_back_is_anybodys),
 	TAP_TEST(queue_lives_in_user_memory),
 	TAP_TEST(refusals_take_nothing),
 	TAP_TEST(limit_is_kept),
@@ -393,6 +414,7 @@ static const struct tap_test tests[] = {
 	TAP_TEST(gpu_follows_memory_that_moves),
 	TAP_TEST(running_queue_loses_no_write),
 	TAP_TEST(memory_that_has_gone_faults),
+	TAP_TEST(memory_that_has_gone_is_found_when_it_is_mapped_again),
 	TAP_TEST(queue_waits_while_memory_is_read_only),
 	TAP_TEST(killed_process_lets_go),
 };
