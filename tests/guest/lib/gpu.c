@@ -142,16 +142,11 @@ int gpu_set_xnack(const struct gpu *gpu, int mode)
 static void acquire_vm(struct gpu *gpu)
 {
 	struct kfd_ioctl_acquire_vm_args acquire = { .drm_fd = gpu->drm, .gpu_id = gpu->id };
-	int xnack;
 
 	must(kfd_ioctl(gpu, AMDKFD_IOC_ACQUIRE_VM, &acquire), "ACQUIRE_VM");
-	xnack = gpu_set_xnack(gpu, 1);
-	if (xnack != -EPERM)
-		must(xnack, "SET_XNACK_MODE 1");
-	expect_int(gpu_set_xnack(gpu, -1), ==, !xnack);
 }
 
-void gpu_open(struct gpu *gpu, unsigned int index)
+void gpu_open_as_is(struct gpu *gpu, unsigned int index)
 {
 	int node = find_node(index);
 	char path[128];
@@ -171,6 +166,17 @@ void gpu_open(struct gpu *gpu, unsigned int index)
 	if (gpu->drm < 0)
 		fail("%s: %s", path, strerror(errno));
 	acquire_vm(gpu);
+}
+
+void gpu_open(struct gpu *gpu, unsigned int index)
+{
+	int xnack;
+
+	gpu_open_as_is(gpu, index);
+	xnack = gpu_set_xnack(gpu, 1);
+	if (xnack != -EPERM)
+		must(xnack, "SET_XNACK_MODE 1");
+	expect_int(gpu_set_xnack(gpu, -1), ==, !xnack);
 }
 
 void gpu_open_all(struct gpu *gpu, unsigned int n)

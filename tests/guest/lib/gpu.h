@@ -40,8 +40,10 @@ int driver_unload(void);
 /**
  * gpu_open() - everything up to where queues can be made: GPU number @index of the topology, with its
  * virtual memory acquired and XNACK (recoverable faults) on, if it has that.
+ * gpu_open_as_is(): in the mode that it comes in.
  */
 void gpu_open(struct gpu *gpu, unsigned int index);
+void gpu_open_as_is(struct gpu *gpu, unsigned int index);
 void gpu_close(struct gpu *gpu);
 
 /* The first @n GPUs, with one file descriptor of /dev/kfd, as programs have it. */
