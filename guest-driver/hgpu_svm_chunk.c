@@ -16,6 +16,16 @@ static struct hlist_head *chunk_bucket(struct hgpu_pagemap *pm,
 	return &pm->hash[hash_long(key, HGPU_CHUNK_HASH_BITS)];
 }
 
+/* Can it be filled with these? &hgpu_pagemap.lock is held. */
+static bool chunk_serves(const struct hgpu_svm_chunk *chunk, const void *owner,
+			 unsigned long va, u32 npages)
+{
+	return chunk->owner == owner && va >= chunk->va &&
+	       va + npages <= chunk->va + chunk->npages &&
+	       !test_bit(HGPU_CHUNK_EVICTING, &chunk->flags) &&
+	       !test_bit(HGPU_CHUNK_HIDDEN, &chunk->flags);
+}
+
 /* A chunk of the same owner that was made for these addresses. */
 static struct hgpu_svm_chunk *chunk_find(struct hgpu_pagemap *pm,
 					 const void *owner, unsigned long va,
@@ -25,10 +35,7 @@ static struct hgpu_svm_chunk *chunk_find(struct hgpu_pagemap *pm,
 
 	spin_lock(&pm->lock);
 	hlist_for_each_entry(chunk, chunk_bucket(pm, owner, va), hash)
-		if (chunk->owner == owner && va >= chunk->va &&
-		    va + npages <= chunk->va + chunk->npages &&
-		    !test_bit(HGPU_CHUNK_EVICTING, &chunk->flags) &&
-		    !test_bit(HGPU_CHUNK_HIDDEN, &chunk->flags) &&
+		if (chunk_serves(chunk, owner, va, npages) &&
 		    kref_get_unless_zero(&chunk->kref)) {
 			chunk->fillers++;
 			break;
@@ -109,6 +116,39 @@ u32 hgpu_chunk_count(struct hgpu_device *hdev, const void *owner,
 
 	bitmap_clear(live, 0, start);
 	return bitmap_weight(live, end);
+}
+
+/**
+ * hgpu_chunk_step() - how many pages is the next chunk for?
+ * @hdev: the GPU
+ * @owner: as given to hgpu_chunk_get()
+ * @va: page number of the first page
+ * @npages: at most HGPU_GRANULE_PAGES, within one aligned HGPU_GRANULE_PAGES
+ *
+ * All of them, as a rule. But if all are in VRAM already, in several chunks, a
+ * chunk for all would take VRAM from others and stay empty.
+ *
+ * Context: any but interrupts.
+ * Return: what to give to hgpu_chunk_get(), 1 to @npages.
+ */
+u32 hgpu_chunk_step(struct hgpu_device *hdev, const void *owner,
+		    unsigned long va, u32 npages)
+{
+	unsigned long block = ALIGN_DOWN(va, HGPU_GRANULE_PAGES);
+	struct hgpu_pagemap *pm = &hdev->pagemap;
+	struct hgpu_svm_chunk *chunk;
+	unsigned long end = 0;
+
+	if (!READ_ONCE(pm->num_chunks) ||
+	    hgpu_chunk_count(hdev, owner, block, va, va + npages - 1) < npages)
+		return npages;
+
+	spin_lock(&pm->lock);
+	hlist_for_each_entry(chunk, chunk_bucket(pm, owner, va), hash)
+		if (chunk_serves(chunk, owner, va, 1))
+			end = max(end, chunk->va + chunk->npages);
+	spin_unlock(&pm->lock);
+	return end ? min_t(unsigned long, end - va, npages) : npages;
 }
 
 static int chunk_add(struct hgpu_pagemap *pm, struct hgpu_svm_chunk *chunk)

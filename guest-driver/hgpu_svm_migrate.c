@@ -339,10 +339,13 @@ static int run_batch(struct hgpu_device *hdev, struct vm_area_struct *vma,
 	return p.err;
 }
 
-static unsigned long granule_end(unsigned long addr, unsigned long end,
-				 u32 granule_pages)
+/*
+ * As much as one migration can take. Granularity is for faults, whose callers
+ * ask for no more than a granule; what is asked for by attributes moves whole.
+ */
+static unsigned long granule_end(unsigned long addr, unsigned long end)
 {
-	unsigned long size = (unsigned long)granule_pages << PAGE_SHIFT;
+	unsigned long size = HGPU_GRANULE_PAGES << PAGE_SHIFT;
 
 	return min(end, ALIGN_DOWN(addr, size) + size);
 }
@@ -377,16 +380,26 @@ static struct hgpu_svm_chunk *get_chunk(struct hgpu_svm_range *range,
 	return chunk;
 }
 
+/* Bytes from @start on that get, or have, one chunk. */
+static unsigned long step_of(struct hgpu_svm_range *range,
+			     struct hgpu_device *hdev, unsigned long start,
+			     unsigned long end)
+{
+	unsigned long size = granule_end(start, end) - start;
+
+	return (unsigned long)hgpu_chunk_step(hdev, range->svms,
+					      start >> PAGE_SHIFT,
+					      size >> PAGE_SHIFT) << PAGE_SHIFT;
+}
+
 /* VRAM for up to a batch of granules: @n of them. Returns why no more. */
 static int get_batch(struct hgpu_svm_range *range, struct hgpu_device *hdev,
 		     enum KFD_MIGRATE_TRIGGERS trigger, unsigned long start,
 		     unsigned long end, struct granule *g, unsigned int *n)
 {
-	u32 granule_pages = hgpu_svm_granule(&range->attrs);
-
 	for (*n = 0; *n < HGPU_MIGRATE_BATCH && start < end; g++, ++*n) {
 		g->start = start;
-		g->end = granule_end(start, end, granule_pages);
+		g->end = start + step_of(range, hdev, start, end);
 		g->range = range;
 		g->chunk = get_chunk(range, hdev, trigger, g);
 		if (IS_ERR(g->chunk)) {
@@ -601,8 +614,7 @@ static int home_by_batches(struct hgpu_svm_range *range,
 		for (n = 0; n < HGPU_MIGRATE_BATCH && start < end; n++) {
 			g[n] = (struct granule) {
 				.start = start,
-				.end = granule_end(start, end,
-						   HGPU_GRANULE_PAGES),
+				.end = granule_end(start, end),
 				.range = range,
 			};
 			start = g[n].end;

@@ -160,13 +160,6 @@ void hgpu_svm_unpoison(struct hgpu_svms *svms, unsigned int gpu, u64 page);
 
 int hgpu_svm_gpu_by_id(struct hgpu_svms *svms, u32 gpu_id);
 
-/* Pages that one migration moves, at most */
-static inline u32 hgpu_svm_granule(const struct hgpu_svm_attrs *attrs)
-{
-	return min(1u << min_t(u8, attrs->granularity, 31),
-		   (u32)HGPU_GRANULE_PAGES);
-}
-
 /* What attributes ask for (hgpu_svm_settle.c) */
 
 /**
@@ -213,6 +206,8 @@ bool hgpu_chunk_any(struct hgpu_device *hdev, const void *owner,
 u32 hgpu_chunk_count(struct hgpu_device *hdev, const void *owner,
 		     unsigned long block, unsigned long first,
 		     unsigned long last);
+u32 hgpu_chunk_step(struct hgpu_device *hdev, const void *owner,
+		    unsigned long va, u32 npages);
 void hgpu_chunk_put(struct hgpu_svm_chunk *chunk);
 void hgpu_chunk_unref(struct hgpu_svm_chunk *chunk);
 int hgpu_chunk_evict_begin(struct hgpu_device *hdev, struct hgpu_bo *bo,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Where attributes send memory: a new preferred location of memory that is registered moves it there, and a
- * prefetch fills what was never touched in RAM or in VRAM, as the HOST_ACCESS flag says.
+ * prefetch fills what was never touched in RAM or in VRAM, as the HOST_ACCESS flag says. How much moves at once.
  *
  * RUN: --gpus 2
  */
@@ -283,6 +283,94 @@ static void prefetch_fills_up_what_is_there_already(void)
 		expect_int(((uint32_t *)buf)[i], ==, pattern_at(i, SEED));
 }
 
+/* ---- how much at once ---- */
+
+/* What moves by attributes moves whole; granularity is for faults. */
+static void expect_moved(const struct stats *before, const char *pages, unsigned int chunks)
+{
+	unsigned int jobs = stats_since(before, "sdma_jobs");
+
+	expect_int(stats_since(before, pages), ==, ALL);
+	expect_int(stats_since(before, "vram_chunks_alloc"), ==, chunks);
+	diag("%d MiB, %s: %u jobs, %llu us", BYTES >> 20, pages, jobs,
+	     (unsigned long long)stats_since(before, "migrate_ns") / 1000);
+	expect(jobs <= BYTES / GRANULE, "%u SDMA jobs for %lu granules", jobs, BYTES / GRANULE);
+}
+
+static void granularity_does_not_cut_what_is_asked_for(void)
+{
+	char *buf = registered();
+	struct stats s;
+
+	set(buf, BYTES, KFD_IOCTL_SVM_ATTR_GRANULARITY, 0);
+	for (unsigned int i = 0; i < 2; i++) {
+		stats_read(&s, 0);
+		if (i)
+			prefer(buf, BYTES, gpu.id);
+		else
+			expect_int(svm_prefetch(&gpu, buf, BYTES, gpu.id), ==, 0);
+		expect_in_vram(buf, BYTES);
+		expect_moved(&s, "pages_to_vram", BYTES / GRANULE);
+		stats_read(&s, 0);
+		if (i)
+			prefer(buf, BYTES, 0);
+		else
+			expect_int(svm_prefetch(&gpu, buf, BYTES, 0), ==, 0);
+		expect_in_ram(buf, BYTES);
+		expect_moved(&s, "pages_to_ram", 0);
+	}
+	pattern_check(buf, BYTES, SEED);
+}
+
+/* A page that a fault has brought home by itself goes back to its place. */
+static void faults_after_a_prefetch_move_a_page(void)
+{
+	char *buf = registered();
+	struct stats s;
+
+	queue_create(&q, &gpu, 1 << 16);
+	set(buf, BYTES, KFD_IOCTL_SVM_ATTR_GRANULARITY, 0);
+	expect_int(svm_prefetch(&gpu, buf, BYTES, gpu.id), ==, 0);
+	stats_read(&s, 0);
+	for (size_t page = 0; page < ALL; page += 100)
+		expect_int(*(uint32_t *)(buf + page * PAGE), ==, pattern_at(page * PAGE / 4, SEED));
+	expect_int(where_is(buf, BYTES).device, ==, ALL - (ALL + 99) / 100);
+	for (size_t page = 0; page < ALL; page += 200)
+		queue_write32(&q, buf + page * PAGE + 8, pattern_at(page * PAGE / 4 + 2, SEED));
+	queue_run(&q);
+	expect_int(where_is(buf, BYTES).device, ==, ALL - (ALL + 99) / 100 + (ALL + 199) / 200);
+	expect_int(svm_prefetch(&gpu, buf, BYTES, gpu.id), ==, 0);
+	expect_in_vram(buf, BYTES);
+	expect_int(stats_since(&s, "vram_chunks_alloc"), ==, 0);
+	expect_int(stats_since(&s, "pages_to_vram"), ==, (ALL + 99) / 100);
+	set(buf, BYTES, KFD_IOCTL_SVM_ATTR_GRANULARITY, 9);
+	pattern_check(buf, BYTES, SEED);
+}
+
+/* What faults have brought page by page is there: no other VRAM is asked for, which others might have to leave. */
+static void prefetch_of_pieces_that_are_there_takes_no_vram(void)
+{
+	char *buf = registered();
+	struct stats s;
+
+	queue_create(&q, &gpu, 1 << 16);
+	set(buf, BYTES, KFD_IOCTL_SVM_ATTR_GRANULARITY, 3);
+	set(buf, BYTES, KFD_IOCTL_SVM_ATTR_ACCESS, gpu.id);
+	queue_copy(&q, buf, buf, BYTES);
+	queue_run(&q);
+	expect_in_vram(buf, BYTES);
+	stats_read(&s, 0);
+	expect_int(svm_prefetch(&gpu, buf, BYTES, gpu.id), ==, 0);
+	expect_int(stats_since(&s, "vram_chunks_alloc"), ==, 0);
+	madvise(buf, PAGE, MADV_DONTNEED);
+	pattern_fill(buf, PAGE, SEED);
+	expect_int(svm_prefetch(&gpu, buf, BYTES, gpu.id), ==, 0);	/* one page is not there: a chunk for its granule */
+	expect_in_vram(buf, BYTES);
+	expect_int(stats_since(&s, "vram_chunks_alloc"), ==, 1);
+	expect_int(stats_since(&s, "pages_to_vram"), ==, 1);
+	pattern_check(buf, BYTES, SEED);
+}
+
 static const struct tap_test tests[] = {
 	TAP_TEST(new_preferred_location_moves_memory_both_ways),
 	TAP_TEST(memory_that_has_moved_is_mapped),
@@ -299,6 +387,9 @@ static const struct tap_test tests[] = {
 	TAP_TEST(prefetch_with_host_access_fills_some_holes_in_ram),
 	TAP_TEST(prefetch_without_host_access_fills_some_holes_in_vram),
 	TAP_TEST(prefetch_fills_up_what_is_there_already),
+	TAP_TEST(granularity_does_not_cut_what_is_asked_for),
+	TAP_TEST(faults_after_a_prefetch_move_a_page),
+	TAP_TEST(prefetch_of_pieces_that_are_there_takes_no_vram),
 };
 
 int main(int argc, char **argv)
