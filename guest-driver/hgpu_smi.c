@@ -286,7 +286,8 @@ void hgpu_smi_unmapped(struct hgpu_device *hdev, pid_t pid,
 void hgpu_smi_queue_evicted(struct hgpu_device *hdev, pid_t pid,
 			    enum KFD_QUEUE_EVICTION_TRIGGERS trigger)
 {
-	if (!hgpu_smi_heard(hdev))
+	trace_hgpu_queue_eviction(hdev, pid, trigger);
+	if (!has_clients(hdev))
 		return;
 	tell(hdev, pid, KFD_SMI_EVENT_QUEUE_EVICTION,
 	     KFD_EVENT_FMT_QUEUE_EVICTION(ktime_get_boottime_ns(), pid,
@@ -295,7 +296,8 @@ void hgpu_smi_queue_evicted(struct hgpu_device *hdev, pid_t pid,
 
 static void tell_restore(struct hgpu_device *hdev, pid_t pid, char how)
 {
-	if (!hgpu_smi_heard(hdev))
+	trace_hgpu_queue_restore(hdev, pid, how);
+	if (!has_clients(hdev))
 		return;
 	tell(hdev, pid, KFD_SMI_EVENT_QUEUE_RESTORE,
 	     KFD_EVENT_FMT_QUEUE_RESTORE(ktime_get_boottime_ns(), pid,
@@ -324,6 +326,7 @@ void hgpu_smi_vm_fault(struct hgpu_device *hdev, pid_t pid, pid_t task,
 void hgpu_smi_reset_start(struct hgpu_device *hdev, const char *cause)
 {
 	hdev->smi.resets++;
+	trace_hgpu_reset_start(hdev, hdev->smi.resets, cause);
 	if (!has_clients(hdev))
 		return;
 	tell(hdev, 0, KFD_SMI_EVENT_GPU_PRE_RESET,
@@ -332,6 +335,7 @@ void hgpu_smi_reset_start(struct hgpu_device *hdev, const char *cause)
 
 void hgpu_smi_reset_end(struct hgpu_device *hdev)
 {
+	trace_hgpu_reset_end(hdev, hdev->smi.resets);
 	if (!has_clients(hdev))
 		return;
 	tell(hdev, 0, KFD_SMI_EVENT_GPU_POST_RESET,

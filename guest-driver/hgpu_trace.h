@@ -256,6 +256,74 @@ TRACE_EVENT(hgpu_unmapped,
 		  __entry->trigger)
 );
 
+
+/* All queues of a process on a GPU; trigger: KFD_QUEUE_EVICTION_TRIGGER_* */
+TRACE_EVENT(hgpu_queue_eviction,
+	TP_PROTO(const struct hgpu_device *hdev, pid_t pid, int trigger),
+	TP_ARGS(hdev, pid, trigger),
+	TP_STRUCT__entry(
+		__field(int, gpu)
+		__field(pid_t, pid)
+		__field(int, trigger)
+	),
+	TP_fast_assign(
+		__entry->gpu = hdev->index;
+		__entry->pid = pid;
+		__entry->trigger = trigger;
+	),
+	TP_printk("gpu=%d pid=%d trigger=%d", __entry->gpu, __entry->pid,
+		  __entry->trigger)
+);
+
+/* how: 0: they run; R: they cannot run yet, which is tried again */
+TRACE_EVENT(hgpu_queue_restore,
+	TP_PROTO(const struct hgpu_device *hdev, pid_t pid, char how),
+	TP_ARGS(hdev, pid, how),
+	TP_STRUCT__entry(
+		__field(int, gpu)
+		__field(pid_t, pid)
+		__field(char, how)
+	),
+	TP_fast_assign(
+		__entry->gpu = hdev->index;
+		__entry->pid = pid;
+		__entry->how = how;
+	),
+	TP_printk("gpu=%d pid=%d how=%c", __entry->gpu, __entry->pid,
+		  __entry->how)
+);
+
+TRACE_EVENT(hgpu_reset_start,
+	TP_PROTO(const struct hgpu_device *hdev, u32 count, const char *cause),
+	TP_ARGS(hdev, count, cause),
+	TP_STRUCT__entry(
+		__field(int, gpu)
+		__field(u32, count)
+		__string(cause, cause)
+	),
+	TP_fast_assign(
+		__entry->gpu = hdev->index;
+		__entry->count = count;
+		__assign_str(cause);
+	),
+	TP_printk("gpu=%d count=%u cause=%s", __entry->gpu, __entry->count,
+		  __get_str(cause))
+);
+
+TRACE_EVENT(hgpu_reset_end,
+	TP_PROTO(const struct hgpu_device *hdev, u32 count),
+	TP_ARGS(hdev, count),
+	TP_STRUCT__entry(
+		__field(int, gpu)
+		__field(u32, count)
+	),
+	TP_fast_assign(
+		__entry->gpu = hdev->index;
+		__entry->count = count;
+	),
+	TP_printk("gpu=%d count=%u", __entry->gpu, __entry->count)
+);
+
 #endif /* HGPU_TRACE_H */
 
 #undef TRACE_INCLUDE_PATH

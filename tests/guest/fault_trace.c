@@ -249,11 +249,81 @@ static void munmap_is_traced_where_a_gpu_had_the_memory(void)
 	expect_int(n, ==, 1);
 }
 
+/* The next event from @from on with that name, or num_lines. */
+static unsigned int next(unsigned int from, const char *name)
+{
+	while (from < num_lines && strcmp(lines[from].name, name))
+		from++;
+	return from;
+}
+
+static bool queues_run_again(const struct stats *before)
+{
+	uint64_t evicted = stats_since(before, "queues_evicted");
+
+	return evicted && stats_since(before, "queues_restored") == evicted;
+}
+
+static void queues_that_stop_and_go_on_are_traced(void)
+{
+	struct kfd_ioctl_svm_attribute access = { KFD_IOCTL_SVM_ATTR_ACCESS, 0 };
+	unsigned int evicted, restored, n = 0;
+	char *buf = map_anon(GRANULE);
+	struct stats s;
+
+	gpu_open(&gpu, 0);
+	expect_int(gpu_set_xnack(&gpu, 0), ==, 0);
+	queue_create(&q, &gpu, 64 << 10);
+	access.value = gpu.id;
+	expect_int(svm_set_attr(&gpu, buf, GRANULE, 1, &access), ==, 0);
+	stats_read(&s, 0);
+	trace_this(true);
+	expect_int(madvise(buf, PAGE, MADV_DONTNEED), ==, 0);
+	expect(wait_until(queues_run_again(&s), 5000), "queues were not stopped, or do not go on");
+	read_trace();
+	trace_this(false);
+	for (restored = 0; (evicted = next(restored, "hgpu_queue_eviction")) < num_lines; n++) {
+		expect_int(field(&lines[evicted], "gpu"), ==, 0);
+		expect_int(field(&lines[evicted], "pid"), ==, getpid());
+		expect_int(field(&lines[evicted], "trigger"), ==, KFD_QUEUE_EVICTION_TRIGGER_SVM);
+		restored = evicted;
+		do {
+			restored = next(restored, "hgpu_queue_restore");
+			expect(restored < num_lines, "an eviction without an end");
+			expect_int(field(&lines[restored], "pid"), ==, getpid());
+		} while (!strstr(lines[restored++].text, " how=0"));
+	}
+	expect_int(n, ==, stats_since(&s, "queues_evicted"));	/* there is one queue */
+}
+
+static void reset_is_traced(void)
+{
+	char address[16], path[64];
+	unsigned int start, end;
+
+	gpu_open(&gpu, 0);
+	gpu_pci_address(0, address);
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/reset", address);
+	trace_this(true);
+	expect_int(write_text(path, "1"), ==, 0);
+	read_trace();
+	trace_this(false);
+	start = next(0, "hgpu_reset_start");
+	end = next(start, "hgpu_reset_end");
+	expect(end < num_lines, "a reset without beginning or end in %u events", num_lines);
+	expect(strstr(lines[start].text, " cause=PCI reset"), "no cause: %s", lines[start].text);
+	expect_int(field(&lines[start], "count"), >, 0);
+	expect_int(field(&lines[start], "count"), ==, field(&lines[end], "count"));
+	expect_int(next(start + 1, "hgpu_reset_start"), ==, num_lines);
+}
+
 static const struct tap_test tests[] = {
 	TAP_TEST(one_id_leads_from_the_interrupt_to_the_replay),
 	TAP_TEST(what_is_no_fault_has_no_id),
 	TAP_TEST(denied_access_is_followed_to_its_end),
 	TAP_TEST(munmap_is_traced_where_a_gpu_had_the_memory),
+	TAP_TEST(queues_that_stop_and_go_on_are_traced),
+	TAP_TEST(reset_is_traced),
 };
 
 int main(int argc, char **argv)
