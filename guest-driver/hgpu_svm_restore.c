@@ -78,7 +78,11 @@ static void evict_queues_locked(struct hgpu_svms *svms)
 	hgpu_process_evict_queues(process_of(svms), KFD_QUEUE_EVICTION_TRIGGER_SVM);
 }
 
-/* Does the stretch take a part of a 2 MiB entry that the range may have? */
+/*
+ * Does the stretch take a part of a 2 MiB entry that the range may have? With
+ * CONFIG_TRANSPARENT_HUGEPAGE core mm has announced that already, when it split
+ * the VMA (vma_adjust_trans_huge()); without, nobody has.
+ */
 static bool cuts_entry(const struct hgpu_svm_range *range, u64 first, u64 last)
 {
 	return (first % HGPU_GRANULE_PAGES && first > range->it.start) ||

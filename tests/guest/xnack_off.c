@@ -864,6 +864,33 @@ static void always_mapped_memory_has_no_faults(void)
 	expect_int(stats_since(&before, "queues_evicted"), ==, 0);
 }
 
+/* munmap() of what nobody uses, while the GPU works on what shares a 2 MiB entry with it: the queue must stand still. */
+static void holes_are_cut_beside_the_gpus_work(void)
+{
+	enum { HOLE = 37, ENTRIES = 4 };
+	struct feeder f = { .bytes = HOLE * PAGE };
+	char *buf;
+
+	open_without_xnack();
+	buf = given(ENTRIES * 2 * MIB);
+	pattern_fill(buf, HOLE * PAGE, SEED);
+	expect_int(svm_prefetch(&gpu, buf, ENTRIES * 2 * MIB, gpu.id), ==, 0);
+	f.src = buf;
+	f.dst = buf + 2 * MIB;
+	expect(!pthread_create(&f.thread, NULL, feed, &f), "pthread_create");
+	for (unsigned int i = 0; i < ENTRIES; i++) {
+		expect(wait_until(all_restored(), 2000), "queues stay evicted");
+		stats_read(&before, 0);
+		expect(!munmap(buf + (i * 512 + HOLE) * PAGE, PAGE), "%s", strerror(errno));
+		expect_evictions();
+		expect_no_faults();
+	}
+	f.stop = true;
+	pthread_join(f.thread, NULL);
+	pattern_check(f.dst, f.bytes, SEED);
+	expect_no_faults();
+}
+
 static const struct tap_test tests[] = {
 	TAP_TEST(registered_memory_needs_no_fault),
 	TAP_TEST(in_place_is_mapped_too),
@@ -881,6 +908,7 @@ static const struct tap_test tests[] = {
 	TAP_TEST(pages_are_swapped_out),
 	TAP_TEST(memory_moves_to_vram_and_back),
 	TAP_TEST(part_of_a_large_entry_goes),
+	TAP_TEST(holes_are_cut_beside_the_gpus_work),
 	TAP_TEST(doorbell_of_an_evicted_queue_is_heard),
 	TAP_TEST(queue_is_stopped_in_the_middle_of_its_work),
 	TAP_TEST(queue_made_while_others_are_evicted_waits),
