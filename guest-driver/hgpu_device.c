@@ -375,14 +375,11 @@ void hgpu_device_reset_prepare(struct hgpu_device *hdev)
 static void hgpu_device_restore_tables(struct hgpu_device *hdev)
 {
 	struct hgpu_process_device *pdd;
-	struct hgpu_process *process;
 	unsigned long pasid = 0;
 
-	while ((process = hgpu_process_next(&pasid))) {
-		pdd = hgpu_process_device(process, hdev);
-		if (pdd)
-			hgpu_vm_restore(&pdd->vm);
-		hgpu_process_put(process);
+	while ((pdd = hgpu_process_next_on(hdev, &pasid))) {
+		hgpu_vm_restore(&pdd->vm);
+		hgpu_process_put(pdd->process);
 	}
 }
 

@@ -133,15 +133,12 @@ out_unlock:
 static void hgpu_kfd_call_on_pdds(struct hgpu_device *hdev,
 				  void (*fn)(struct hgpu_process_device *pdd))
 {
-	struct hgpu_process *process;
+	struct hgpu_process_device *pdd;
 	unsigned long pasid = 0;
 
-	while ((process = hgpu_process_next(&pasid))) {
-		struct hgpu_process_device *pdd = hgpu_process_device(process, hdev);
-
-		if (pdd)
-			fn(pdd);
-		hgpu_process_put(process);
+	while ((pdd = hgpu_process_next_on(hdev, &pasid))) {
+		fn(pdd);
+		hgpu_process_put(pdd->process);
 	}
 }
 

@@ -117,13 +117,12 @@ void hgpu_kfd_event_reset(struct hgpu_device *hdev)
 			.gpu_id = hdev->gpu_id,
 		},
 	};
-	struct hgpu_process *process;
+	struct hgpu_process_device *pdd;
 	unsigned long pasid = 0;
 
-	while ((process = hgpu_process_next(&pasid))) {
-		if (hgpu_process_device(process, hdev))
-			hgpu_kfd_raise(&process->events, KFD_IOC_EVENT_HW_EXCEPTION, &exception);
-		hgpu_process_put(process);
+	while ((pdd = hgpu_process_next_on(hdev, &pasid))) {
+		hgpu_kfd_raise(&pdd->process->events, KFD_IOC_EVENT_HW_EXCEPTION, &exception);
+		hgpu_process_put(pdd->process);
 	}
 }
 

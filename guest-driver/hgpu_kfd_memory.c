@@ -104,17 +104,15 @@ int hgpu_kfd_acquire_vm(struct hgpu_process_device *pdd, unsigned int fd)
 
 void hgpu_kfd_drm_close(struct hgpu_device *hdev, struct drm_file *file)
 {
-	struct hgpu_process *process;
+	struct hgpu_process_device *pdd;
 	unsigned long pasid = 0;
 
-	while ((process = hgpu_process_next(&pasid))) {
-		struct hgpu_process_device *pdd = hgpu_process_device(process, hdev);
-
-		mutex_lock(&process->lock);
-		if (pdd && pdd->drm_file == file)
+	while ((pdd = hgpu_process_next_on(hdev, &pasid))) {
+		mutex_lock(&pdd->process->lock);
+		if (pdd->drm_file == file)
 			hgpu_kfd_set_drm_file(pdd, NULL);
-		mutex_unlock(&process->lock);
-		hgpu_process_put(process);
+		mutex_unlock(&pdd->process->lock);
+		hgpu_process_put(pdd->process);
 	}
 }
 

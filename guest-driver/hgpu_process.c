@@ -214,6 +214,21 @@ struct hgpu_process *hgpu_process_next(unsigned long *pasid)
 	return process;
 }
 
+struct hgpu_process_device *hgpu_process_next_on(struct hgpu_device *hdev,
+						 unsigned long *pasid)
+{
+	struct hgpu_process_device *pdd;
+	struct hgpu_process *process;
+
+	while ((process = hgpu_process_next(pasid))) {
+		pdd = hgpu_process_device(process, hdev);
+		if (pdd)
+			return pdd;
+		hgpu_process_put(process);
+	}
+	return NULL;
+}
+
 /* ---- notifier ---- */
 
 static void hgpu_process_end(struct hgpu_process *process)

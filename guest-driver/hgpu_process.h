@@ -161,6 +161,17 @@ struct hgpu_process *hgpu_process_get_by_pasid(u16 pasid);
 struct hgpu_process *hgpu_process_next(unsigned long *pasid);
 
 /**
+ * hgpu_process_next_on() - iterate over all processes that know a GPU
+ * @hdev: the GPU
+ * @pasid: as for hgpu_process_next()
+ *
+ * Return: what the next of them has on the GPU, with a reference to
+ * &hgpu_process_device.process, or NULL.
+ */
+struct hgpu_process_device *hgpu_process_next_on(struct hgpu_device *hdev,
+						 unsigned long *pasid);
+
+/**
  * hgpu_process_put() - drop a reference
  * @process: may be NULL
  * Context: any, also with bottom halves off.

@@ -138,13 +138,10 @@ static void lose_queues(struct hgpu_process_device *pdd)
 void hgpu_hqd_reset(struct hgpu_device *hdev)
 {
 	struct hgpu_process_device *pdd;
-	struct hgpu_process *process;
 	unsigned long pasid = 0;
 
-	while ((process = hgpu_process_next(&pasid))) {
-		pdd = hgpu_process_device(process, hdev);
-		if (pdd)
-			lose_queues(pdd);
-		hgpu_process_put(process);
+	while ((pdd = hgpu_process_next_on(hdev, &pasid))) {
+		lose_queues(pdd);
+		hgpu_process_put(pdd->process);
 	}
 }

@@ -80,13 +80,10 @@ static void show_process(struct seq_file *m, struct hgpu_svms *svms,
 void hgpu_svm_show_ranges(struct hgpu_device *hdev, struct seq_file *m)
 {
 	struct hgpu_process_device *pdd;
-	struct hgpu_process *process;
 	unsigned long pasid = 0;
 
-	while ((process = hgpu_process_next(&pasid))) {
-		pdd = hgpu_process_device(process, hdev);
-		if (pdd)
-			show_process(m, &process->svms, pdd->index);
-		hgpu_process_put(process);
+	while ((pdd = hgpu_process_next_on(hdev, &pasid))) {
+		show_process(m, &pdd->process->svms, pdd->index);
+		hgpu_process_put(pdd->process);
 	}
 }
