@@ -242,7 +242,10 @@ static inline bool hgpu_page_is_ours(struct hgpu_device *hdev,
 	return is_device_private_page(page) && index < hdev->pagemap.npages;
 }
 
-/* Migration (hgpu_svm_migrate.c, hgpu_svm_collect.c, hgpu_svm_copy.c) */
+/*
+ * Migration (hgpu_svm_migrate.c, hgpu_svm_granule.c, hgpu_svm_collect.c,
+ * hgpu_svm_copy.c)
+ */
 
 /**
  * struct hgpu_migration - one granule on its way: "the migrate mutex"
@@ -340,6 +343,10 @@ hgpu_svm_describe_chunk(const struct hgpu_svm_chunk *chunk,
 			enum KFD_MIGRATE_TRIGGERS trigger);
 long hgpu_svm_choose_ram(struct hgpu_migration *m, struct vm_area_struct *vma,
 			 struct page *fault_page);
+long hgpu_svm_begin_vram(struct hgpu_migration *m, struct hgpu_svm_range *range,
+			 struct vm_area_struct *vma, unsigned long start,
+			 unsigned long end, unsigned long select,
+			 struct hgpu_svm_chunk *chunk);
 long hgpu_svm_begin_home(struct hgpu_migration *m, struct vm_area_struct *vma,
 			 unsigned long start, unsigned long end,
 			 struct page *fault_page);
