@@ -2,6 +2,7 @@
 #include "tap.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -9,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -32,6 +34,11 @@ void nap_us(unsigned int us)
 	struct timespec t = { us / 1000000, us % 1000000 * 1000l };
 
 	nanosleep(&t, NULL);
+}
+
+void tap_nap(void)
+{
+	nap_us(tap_patience() > 1 ? 2000 : 200);
 }
 
 /* lockdep's file is there when KASAN and the rest of the debug kernel are. */
@@ -133,14 +140,13 @@ void tap_join_killed(int pid, int signal)
 /* Wait for the test; true when it ended in time. Whatever it left running ends with it. */
 static bool finish(pid_t pid, int *st)
 {
-	long long end = now_ms() + TEST_SECONDS * 1000ll * tap_patience();
+	struct pollfd p = { .fd = syscall(SYS_pidfd_open, pid, 0), .events = POLLIN };
 	bool ended;
 
-	while (!(ended = waitpid(pid, st, WNOHANG) == pid) && now_ms() < end)
-		nap_us(1000);
+	ended = poll(&p, 1, TEST_SECONDS * 1000 * tap_patience()) == 1;
+	close(p.fd);
 	kill(-pid, SIGKILL);
-	if (!ended)
-		waitpid(pid, st, 0);
+	waitpid(pid, st, 0);
 	while (waitpid(-1, NULL, 0) > 0)	/* we are the reaper of its orphans */
 		;
 	return ended;

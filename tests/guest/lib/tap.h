@@ -71,10 +71,13 @@ static inline long long now_ms(void) { return now_ns() / 1000000; }
 	long long end_ = now_ms() + (ms) * tap_patience(); \
 	bool held_; \
 	while (!(held_ = (condition)) && now_ms() < end_) \
-		nap_us(200); \
+		tap_nap(); \
 	held_; })
 
 void nap_us(unsigned int us);
+
+/* Until one looks again. On a debug kernel looking costs the CPU that others need, as long as 1 ms of theirs. */
+void tap_nap(void);
 
 /* How much slower than usual things may be: 1, more on a debug kernel. */
 int tap_patience(void);
