@@ -83,6 +83,34 @@ bool is_signaled(uint32_t id)
 	return result == COMPLETE;
 }
 
+int wait_and_read(uint32_t id, uint32_t ms, struct kfd_event_data *data)
+{
+	struct kfd_ioctl_wait_events_args w = { .events_ptr = (uintptr_t)data, .num_events = 1, .timeout = ms };
+
+	memset(data, 0x55, sizeof(*data));
+	data->event_id = id;
+	expect_int(wait_call(&w), ==, 0);
+	return w.wait_result;
+}
+
+void expect_exception(uint32_t id, const void *at, const char *failed)
+{
+	struct kfd_hsa_memory_exception_data *m;
+	struct kfd_event_data data;
+
+	expect_int(wait_and_read(id, PATIENT, &data), ==, COMPLETE);
+	m = &data.memory_exception_data;
+	expect(m->va == ((uintptr_t)at & ~(PAGE - 1)), "the address is %#lx, not %p", (unsigned long)m->va, at);
+	expect_int(m->gpu_id, ==, gpu.id);
+	expect_int(m->failure.NotPresent, ==, !strcmp(failed, "not present"));
+	expect_int(m->failure.ReadOnly, ==, !strcmp(failed, "read-only"));
+	expect_int(m->failure.NoExecute, ==, 0);
+	expect_int(m->failure.imprecise, ==, 0);
+	expect_int(m->ErrorType, ==, 0);
+	expect_int(data.event_id, ==, id);
+	expect_int(data.kfd_event_data_ext, ==, 0x5555555555555555);	/* it is not written to */
+}
+
 /* The GPU, and a page for its signals as the thunk gives it. Returns the event it came with, number 1. */
 uint32_t open_with_page(void)
 {

@@ -51,6 +51,12 @@ int wait_for(const uint32_t *ids, unsigned int n, bool all, uint32_t ms);
 int wait_one(uint32_t id, uint32_t ms);
 bool is_signaled(uint32_t id);	/* takes the signal of an event that resets itself */
 
+/* Wait for a MEMORY or HW_EXCEPTION event: the result, and what it tells. */
+int wait_and_read(uint32_t id, uint32_t ms, struct kfd_event_data *data);
+
+/* The next signal of @id tells of an access to the page at @at, and that it @failed so: "not present" or "read-only". */
+void expect_exception(uint32_t id, const void *at, const char *failed);
+
 /* GPU 0, a queue, and a page for its signals as the thunk gives it. Returns the event it came with, number 1. */
 uint32_t open_with_page(void);
 volatile uint64_t *slot(uint32_t id);
