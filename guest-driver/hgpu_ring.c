@@ -65,15 +65,19 @@ void hgpu_ring_write(struct hgpu_ring *ring, u32 dword)
 	ring->staged += sizeof(u32);
 }
 
-void hgpu_ring_commit(struct hgpu_device *hdev, struct hgpu_ring *ring)
+void hgpu_ring_commit(struct hgpu_ring *ring)
 {
 	lockdep_assert_held(&ring->lock);
 
 	ring->wptr = ring->staged;
+	spin_unlock(&ring->lock);
+}
+
+void hgpu_ring_doorbell(struct hgpu_device *hdev, struct hgpu_ring *ring)
+{
 	/* The packets and their IB before the doorbell that publishes them. */
 	wmb();
 	writeq(ring->wptr, hdev->doorbells + ring->doorbell);
-	spin_unlock(&ring->lock);
 	hgpu_stat_inc(hdev, doorbells);
 }
 

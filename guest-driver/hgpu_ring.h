@@ -69,8 +69,22 @@ void hgpu_ring_stop(struct hgpu_device *hdev, struct hgpu_ring *ring);
  */
 int hgpu_ring_begin(struct hgpu_ring *ring, u32 ndw);
 void hgpu_ring_write(struct hgpu_ring *ring, u32 dword);
-/* Makes the packets visible, rings the doorbell once, drops the lock. */
-void hgpu_ring_commit(struct hgpu_device *hdev, struct hgpu_ring *ring);
+/* The packets are complete; drops the lock. */
+void hgpu_ring_commit(struct hgpu_ring *ring);
+
+/**
+ * hgpu_ring_doorbell() - have the engine run what has been committed
+ * @hdev: the GPU
+ * @ring: the ring
+ *
+ * The engine may answer before this returns, and this may take as long as it
+ * takes to make a host thread run: whoever handles the answer shall not wait
+ * for it.
+ *
+ * Context: no lock is held that an interrupt's handler takes; the caller lets
+ * nobody else commit, or start the ring again, in between.
+ */
+void hgpu_ring_doorbell(struct hgpu_device *hdev, struct hgpu_ring *ring);
 
 u64 hgpu_ring_rptr(const struct hgpu_ring *ring);
 u32 hgpu_ring_fence_value(const struct hgpu_ring *ring);

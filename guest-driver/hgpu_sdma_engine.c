@@ -162,7 +162,7 @@ static int hgpu_sdma_ring_job_locked(struct hgpu_device *hdev,
 		list_add_tail(&job->link, &sdma->pending);
 	}
 	hgpu_sdma_ring_write_job(&sdma->ring, job, sdma->ib[job->slot].gpu);
-	hgpu_ring_commit(hdev, &sdma->ring);
+	hgpu_ring_commit(&sdma->ring);
 	hgpu_stat_inc(hdev, sdma_jobs);
 	trace_hgpu_sdma_run(hdev, job->seqno, job->ndw, job->bytes,
 			    sdma->ring.wptr);
@@ -176,13 +176,14 @@ static struct dma_fence *hgpu_sdma_run_job(struct drm_sched_job *base)
 	struct hgpu_device *hdev = job->hdev;
 	struct hgpu_sdma *sdma = &hdev->sdma;
 	struct dma_fence *fence = NULL;
+	bool known = false;
 	unsigned long flags;
 	int err = 0;
 
 	spin_lock_irqsave(&sdma->fence_lock, flags);
 	if (job->state == HGPU_SDMA_JOB_DONE)
 		/* Recovery, of a job that is done or guilty: say so again. */
-		;
+		known = true;
 	else if (job->error)
 		err = job->error;
 	else if (sdma->dead)
@@ -195,6 +196,9 @@ static struct dma_fence *hgpu_sdma_run_job(struct drm_sched_job *base)
 		hgpu_stat_inc(hdev, sdma_errors);
 	spin_unlock_irqrestore(&sdma->fence_lock, flags);
 
+	/* The scheduler runs one job at a time, and none while a ring starts. */
+	if (!err && !known)
+		hgpu_ring_doorbell(hdev, &sdma->ring);
 	return err ? ERR_PTR(err) : fence;
 }
 
