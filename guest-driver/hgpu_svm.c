@@ -159,16 +159,23 @@ void hgpu_svms_set_vm(struct hgpu_svms *svms, unsigned int gpu,
  * faults map it again. What is lost with the GPU would stay mapped else, and
  * whoever gets its node next would be reached.
  */
-static void zap_with_peers_locked(struct hgpu_svms *svms, unsigned int gpu,
-				  u64 first, u64 last)
+static void zap_with_peers_locked(struct hgpu_svm_range *range,
+				  unsigned int gpu)
 {
+	u64 first = range->it.start, last = range->it.last;
+	struct hgpu_svms *svms = range->svms;
 	struct hgpu_device *hdev = svms->gpus[gpu].hdev;
 	unsigned int i;
 
-	for (i = 0; i < HGPU_SVM_MAX_GPUS; i++)
-		if (i == gpu || (hdev && svms->gpus[i].hdev &&
-				 hgpu_hive_same(hdev, svms->gpus[i].hdev)))
-			hgpu_svm_zap_gpu_locked(svms, i, first, last);
+	hgpu_svm_zap_gpu_locked(svms, gpu, first, last);
+	for (i = 0; i < HGPU_SVM_MAX_GPUS; i++) {
+		if (i == gpu || !hdev || !svms->gpus[i].hdev ||
+		    !hgpu_hive_same(hdev, svms->gpus[i].hdev))
+			continue;
+		/* Without retry its queues wait until it is mapped again. */
+		hgpu_svm_hold_locked(range, first, last, MMU_NOTIFY_CLEAR);
+		hgpu_svm_zap_gpu_locked(svms, i, first, last);
+	}
 }
 
 void hgpu_svms_remove_gpu(struct hgpu_svms *svms, unsigned int gpu)
@@ -181,8 +188,7 @@ void hgpu_svms_remove_gpu(struct hgpu_svms *svms, unsigned int gpu)
 	mutex_lock(&svms->notifier_lock);
 	for (range = hgpu_svm_range_first(svms, 0, ULONG_MAX); range;
 	     range = hgpu_svm_range_next(range, 0, ULONG_MAX)) {
-		zap_with_peers_locked(svms, gpu, range->it.start,
-				      range->it.last);
+		zap_with_peers_locked(range, gpu);
 		range->attrs.access &= ~BIT(gpu);
 		range->attrs.in_place &= ~BIT(gpu);
 	}

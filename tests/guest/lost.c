@@ -23,7 +23,7 @@
 #define DRIVER "/sys/bus/pci/drivers/hmm_gpu"
 #define REFERENCES "/sys/module/hmm_gpu/refcnt"
 
-enum { BYTES = 8 << 20, PCI_COMMAND = 4 };
+enum { BYTES = 8 << 20 };
 
 static char address[16];
 static uint64_t references;	/* to the module, when nobody uses the GPU */
@@ -47,19 +47,6 @@ static uint64_t number_in(const char *path)
 }
 
 /* ---- how a GPU is lost ---- */
-
-/* No address is answered any more, as if it had been pulled out. */
-static void stop_answering(void)
-{
-	const uint16_t none = 0;
-	char path[64];
-	int fd;
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/config", address);
-	fd = open(path, O_WRONLY | O_CLOEXEC);
-	expect(fd >= 0 && pwrite(fd, &none, sizeof(none), PCI_COMMAND) == sizeof(none), "%s: %s", path, strerror(errno));
-	close(fd);
-}
 
 /* A reset of its bus, unlike one of the GPU alone, clears its memory. */
 static void reset_the_bus(void)
@@ -153,7 +140,7 @@ static void loss_is_an_exception(void)
 
 	begin();
 	data.event_id = create_type(KFD_IOC_EVENT_HW_EXCEPTION, AUTO);
-	stop_answering();
+	gpu_pull_out(address);
 	unbind_in_time();
 	expect_int(wait_call(&w), ==, 0);
 	expect_int(w.wait_result, ==, COMPLETE);
@@ -166,7 +153,7 @@ static void memory_is_lost_for_all_who_share_it(void)
 	char *buf = begin(), *fresh;
 	int sleeper = tap_fork(sleep_with_lost_memory, buf);
 
-	stop_answering();
+	gpu_pull_out(address);
 	unbind_in_time();
 	expect_lost(buf);
 	tap_join(tap_fork(look_at_lost_memory, buf));	/* a child that is forked now, too */
@@ -193,7 +180,7 @@ static void touch_before_unbind_gives_a_signal(void)
 	char *buf = begin();
 	long long begun = now_ms();
 
-	stop_answering();
+	gpu_pull_out(address);
 	expect_int(signal_of_read(buf + 5 * PAGE), ==, SIGBUS);
 	expect_int(now_ms() - begun, <, 5000 * tap_patience());
 	expect_lost(buf);
@@ -205,7 +192,7 @@ static void gpu_that_comes_back_does_not_bring_memory_back(void)
 {
 	char *buf = begin();
 
-	stop_answering();
+	gpu_pull_out(address);
 	unbind_in_time();
 	expect_int(write_text(DRIVER "/bind", address), ==, 0);
 	tap_join(tap_fork(works, NULL));

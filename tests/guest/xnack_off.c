@@ -440,30 +440,11 @@ static void part_of_a_large_entry_goes(void)
 
 /* ---- queues that stand still ---- */
 
-/*
- * Memory that cannot be had for a while: of a file that is too short. As in KFD the queues stand still until it
- * can be had again, or is not wanted any more.
- */
-struct obstacle {
-	int fd;
-	char *at;
-};
-
-static void obstacle_make(struct obstacle *o)
+/* As in KFD the queues stand still until the memory can be had again, or is not wanted any more. */
+static void obstacle_give(struct obstacle *o)
 {
-	o->fd = memfd_create("obstacle", 0);
-	expect(o->fd >= 0 && !ftruncate(o->fd, 4 * PAGE), "memfd: %s", strerror(errno));
-	o->at = give(mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, o->fd, 0), 4 * PAGE);
-}
-
-static void obstacle_raise(struct obstacle *o)
-{
-	expect(!ftruncate(o->fd, 0), "ftruncate: %s", strerror(errno));
-}
-
-static void obstacle_remove(struct obstacle *o)
-{
-	expect(!ftruncate(o->fd, 4 * PAGE), "ftruncate: %s", strerror(errno));
+	obstacle_make(o);
+	give(o->at, OBSTACLE);
 }
 
 static void expect_standing(struct queue *queue)
@@ -480,7 +461,7 @@ static void doorbell_of_an_evicted_queue_is_heard(void)
 	char *buf;
 
 	open_without_xnack();
-	obstacle_make(&o);
+	obstacle_give(&o);
 	buf = given(2 * MIB);
 	for (uint32_t round = 0; round < 4; round++) {
 		obstacle_raise(&o);
@@ -504,7 +485,7 @@ static void queue_is_stopped_in_the_middle_of_its_work(void)
 	char *src, *dst;
 
 	open_without_xnack();
-	obstacle_make(&o);
+	obstacle_give(&o);
 	src = map_anon(bytes);
 	pattern_fill(src, bytes, SEED);
 	give(src, bytes);
@@ -532,7 +513,7 @@ static void queue_made_while_others_are_evicted_waits(void)
 	char *buf;
 
 	open_without_xnack();
-	obstacle_make(&o);
+	obstacle_give(&o);
 	buf = given(MIB);
 	obstacle_raise(&o);
 	queue_create(&other, &gpu, 4096);
@@ -563,7 +544,7 @@ static void evicted_queues_are_changed_and_destroyed(void)
 	char *buf;
 
 	open_without_xnack();
-	obstacle_make(&o);
+	obstacle_give(&o);
 	buf = given(MIB);
 	for (int i = 0; i < 3; i++) {
 		queue_create(&other[i], &gpu, 4096);
@@ -598,15 +579,15 @@ static void queues_go_on_when_nobody_wants_the_memory(void)
 	open_without_xnack();
 	buf = given(MIB);
 	for (uint32_t round = 0; round < 2; round++) {
-		obstacle_make(&o);
+		obstacle_give(&o);
 		obstacle_raise(&o);
 		queue_fill(&q, buf, 0xb0 + round, MIB);
 		queue_submit(&q);
 		expect_standing(&q);
 		if (round)
-			munmap(o.at, 4 * PAGE);
+			munmap(o.at, OBSTACLE);
 		else
-			set_attr(o.at, 4 * PAGE, KFD_IOCTL_SVM_ATTR_NO_ACCESS, gpu.id);
+			set_attr(o.at, OBSTACLE, KFD_IOCTL_SVM_ATTR_NO_ACCESS, gpu.id);
 		queue_wait(&q);
 		value_check(buf, MIB, 0xb0 + round);
 	}
@@ -619,7 +600,7 @@ static void be_evicted_and_die(void *arg)
 	char *buf;
 
 	open_without_xnack();
-	obstacle_make(&o);
+	obstacle_give(&o);
 	buf = given(8 * MIB);
 	for (int i = 0; i < 50; i++)
 		queue_fill(&q, buf, 0xc0, 8 * MIB);
@@ -648,7 +629,7 @@ static void reset_while_queues_are_evicted(void)
 	gpu_pci_address(0, address);
 	snprintf(file, sizeof(file), "/sys/bus/pci/devices/%s/reset", address);
 	open_without_xnack();
-	obstacle_make(&o);
+	obstacle_give(&o);
 	buf = given(MIB);
 	obstacle_raise(&o);
 	queue_fill(&q, buf, 0xd0, MIB);
@@ -674,7 +655,7 @@ static void evictions_are_told(void)
 	int fd, tries;
 
 	open_without_xnack();
-	obstacle_make(&o);
+	obstacle_give(&o);
 	fd = smi_open(&gpu, SMI(QUEUE_EVICTION) | SMI(QUEUE_RESTORE));
 	obstacle_raise(&o);
 	e = smi_next(fd, KFD_SMI_EVENT_QUEUE_EVICTION);

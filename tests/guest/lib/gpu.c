@@ -17,7 +17,7 @@
 
 #define TOPOLOGY "/sys/devices/virtual/kfd/kfd/topology/nodes"
 
-enum { MAX_NODES = 9, DOORBELL_SLICE = 8192, QUEUE_SECONDS = 60 };
+enum { MAX_NODES = 9, DOORBELL_SLICE = 8192, QUEUE_SECONDS = 60, PCI_COMMAND = 4 };
 
 /* ---- topology ---- */
 
@@ -88,6 +88,18 @@ void gpu_pci_address(unsigned int index, char address[16])
 	where = node_property(node, "location_id");
 	snprintf(address, 16, "%04x:%02x:%02x.%x", (unsigned int)node_property(node, "domain") & 0xffff,
 		 where >> 8 & 0xff, where >> 3 & 0x1f, where & 7);
+}
+
+void gpu_pull_out(const char *address)
+{
+	const uint16_t none = 0;
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/config", address);
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	expect(fd >= 0 && pwrite(fd, &none, sizeof(none), PCI_COMMAND) == sizeof(none), "%s: %s", path, strerror(errno));
+	close(fd);
 }
 
 /* ---- the driver ---- */

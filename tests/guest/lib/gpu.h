@@ -55,6 +55,9 @@ int gpu_set_xnack(const struct gpu *gpu, int mode);
 /* The PCI address of GPU number @index, as sysfs writes it. */
 void gpu_pci_address(unsigned int index, char address[16]);
 
+/* That GPU answers no address any more, as if it had been pulled out; the driver is not told. */
+void gpu_pull_out(const char *address);
+
 /* An ioctl on /dev/kfd: 0 or -errno. */
 int kfd_ioctl(const struct gpu *gpu, unsigned long request, void *arg);
 

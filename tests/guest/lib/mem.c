@@ -390,3 +390,22 @@ int write_text(const char *path, const char *text)
 	close(fd);
 	return error;
 }
+
+void obstacle_make(struct obstacle *o)
+{
+	o->fd = memfd_create("obstacle", 0);
+	expect(o->fd >= 0, "memfd: %s", strerror(errno));
+	obstacle_remove(o);
+	o->at = mmap(NULL, OBSTACLE, PROT_READ | PROT_WRITE, MAP_SHARED, o->fd, 0);
+	expect(o->at != MAP_FAILED, "mmap: %s", strerror(errno));
+}
+
+void obstacle_raise(struct obstacle *o)
+{
+	expect(!ftruncate(o->fd, 0), "ftruncate: %s", strerror(errno));
+}
+
+void obstacle_remove(struct obstacle *o)
+{
+	expect(!ftruncate(o->fd, OBSTACLE), "ftruncate: %s", strerror(errno));
+}

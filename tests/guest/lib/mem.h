@@ -78,6 +78,22 @@ uint64_t named_value(const char *path, const char *name);
 /* Read a byte: 0, or the signal that the access got. For one thread at a time. */
 int signal_of_read(const void *at);
 
+/**
+ * struct obstacle - memory that cannot be had for a while: of a file that is too short as long as it is raised
+ * @fd: the file
+ * @at: OBSTACLE bytes, mapped
+ */
+struct obstacle {
+	int fd;
+	char *at;
+};
+
+#define OBSTACLE (4 * PAGE)
+
+void obstacle_make(struct obstacle *o);
+void obstacle_raise(struct obstacle *o);
+void obstacle_remove(struct obstacle *o);
+
 /* Write a string to a file of proc or sysfs; 0 or -errno. */
 int write_text(const char *path, const char *text);
 
