@@ -68,24 +68,26 @@ verdict() {
 		echo "it ran in the other XNACK mode"
 	elif ! grep -q '^\[  PASSED  \] 1 test\.' "$said"; then
 		echo "it did not run"
-	elif [[ $left_out == *"at least two SVM supported GPUs"* && $gpus -lt 2 ]]; then
-		echo "SKIP needs two GPUs, see below"
-	elif [ -n "$left_out" ]; then
-		echo "it left itself out: $left_out"
 	elif grep -q "retry [0-9]* allocate vram" "$said"; then
 		echo "memory was refused"
 	elif [ "$(trouble_in_log)" -gt "$trouble" ]; then
 		echo "the kernel's log has a report"
+	elif [[ $left_out == *"at least two SVM supported GPUs"* && $gpus -lt 2 ]]; then
+		echo "SKIP needs two GPUs"	# which the other boot has
+	elif [ -n "$left_out" ]; then
+		echo "it left itself out: $left_out"
 	fi
 }
 
 echo "TAP version 13"
 echo "1..$#"
+machine="$gpus GPU"
+[ "$gpus" = 1 ] || machine+=s
 n=0 bad=0
 for name; do
 	n=$((n + 1)) mode=off
 	[ "${name##*/}" = 0 ] || mode=on
-	label="${name%/*}, XNACK $mode, $gpus GPU"
+	label="${name%/*}, XNACK $mode, $machine"
 	if needs_compute "$name"; then
 		echo "ok $n - $label # SKIP needs the compute engine"
 		continue
@@ -100,7 +102,7 @@ for name; do
 	SKIP*) echo "ok $n - $label # $why" ;;
 	*)
 		bad=1
-			grep -v '^\[ RUN\|^Note:\|^\[=\|^\[-\|amdgpu_device_initialize\|emu_mode' "$said" | head -n 40 | sed 's,/[^ ]*/kfdtest/src/,,; s/^/#   /'
+		grep -v '^\[ RUN\|^Note:\|^\[=\|^\[-\|amdgpu_device_initialize\|emu_mode' "$said" | head -n 40 | sed 's,/[^ ]*/kfdtest/src/,,; s/^/#   /'
 		echo "# $why"
 		echo "not ok $n - $label # $((time / 10)).$((time % 10)) s" ;;
 	esac
