@@ -1,8 +1,8 @@
 #!/bin/sh
 # The demonstration, as scripts/demo runs it.
 #
-# RUN:
-# RUN: --iommu
+# RUN-DEFAULT:
+# RUN-DEFAULT: --iommu
 echo "TAP version 13"
 echo "1..1"
 if out=$("$HGPU_GUEST_PROGRAMS/demo") && [ "$(printf '%s\n' "$out" | tail -n 1)" = "demo: PASS" ]; then

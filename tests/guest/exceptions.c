@@ -291,7 +291,7 @@ static void other_processes_are_unharmed(void)
 	int pid = tap_fork(work_beside, c);
 
 	expect(wait_until(c->rounds > 1, 20000), "the other process does not run");
-	for (int i = 0; i < 10; i++)
+	for (unsigned int i = 0; i < tap_rounds(10); i++)
 		tap_join(tap_fork(be_wrong, NULL));
 	for (uint32_t rounds = c->rounds, i = 0; i < 2; i++, rounds = c->rounds)
 		expect(wait_until(c->rounds > rounds, 20000), "the other process stands");

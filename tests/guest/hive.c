@@ -3,7 +3,7 @@
  * GPUs of a hive: they use each other's VRAM where it is, and memory goes from one to the other without a stay in
  * system memory.
  *
- * RUN: --gpus 2 --vram 64M --device hive=1 --may-lose-driver
+ * RUN: --gpus 2 --vram 64M --device hive=1
  */
 #include <errno.h>
 #include <stdio.h>
@@ -235,7 +235,7 @@ static void prefetch_between_peers_is_direct(void)
 
 	open_both();
 	buf = in_vram_of(0, BYTES, SEED);
-	for (unsigned int round = 0; round < 4; round++) {
+	for (unsigned int round = 0; round < tap_rounds(4); round++) {
 		unsigned int to = !(round % 2);
 
 		count_from_here();
@@ -435,7 +435,7 @@ static void peer_is_unbound_while_it_is_used(void)
 	int pid;
 
 	gpu_pci_address(1, address);
-	for (unsigned int round = 0; round < 3; round++) {
+	for (unsigned int round = 0; round < tap_rounds(3); round++) {
 		told->stop = told->rounds = 0;
 		pid = tap_fork(use_in_place_until_told, told);
 		expect(wait_until(told->rounds > round, 20000), "the process does not come so far");

@@ -360,7 +360,7 @@ static void address_is_free_as_soon_as_it_is_unmapped(void)
 	struct kfd_ioctl_alloc_memory_of_gpu_args a;
 
 	gpu_open(&gpu, 0);
-	for (int i = 0; i < 300; i++) {
+	for (unsigned int i = 0; i < tap_rounds(300); i++) {
 		munmap(at, 4 * MIB);
 		expect(mmap(at, MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == at, "%s",
 		       strerror(errno));
@@ -496,12 +496,13 @@ static void queue_stopped_in_a_packet_goes_on(void)
 
 static void queue_stopped_in_a_copy_loses_nothing(void)
 {
-	char *a = map_anon(16 * MIB), *b = map_anon(16 * MIB);
+	size_t bytes = tap_size(16 * MIB, 4 * MIB);
+	char *a = map_anon(bytes), *b = map_anon(bytes);
 	unsigned int stops = 0;
 
 	gpu_and_queue(&gpu, &q);
-	pattern_fill(a, 16 * MIB, SEED);
-	queue_copy(&q, b, a, 16 * MIB);
+	pattern_fill(a, bytes, SEED);
+	queue_copy(&q, b, a, bytes);
 	queue_submit(&q);
 	while (!queue_idle(&q)) {
 		expect_int(update_queue(q.ring.at, q.ring.size, 0), ==, 0);
@@ -510,29 +511,31 @@ static void queue_stopped_in_a_copy_loses_nothing(void)
 		nap_us(1000);
 	}
 	diag("stopped %u times", stops);
-	pattern_check(b, 16 * MIB, SEED);
-	pattern_check(a, 16 * MIB, SEED);
+	pattern_check(b, bytes, SEED);
+	pattern_check(a, bytes, SEED);
 	queue_destroy(&q);
 }
 
 /* At whatever it was doing: copying, parked in a fault, waiting for its turn. */
 static void queue_destroyed_at_any_moment_stops(void)
 {
+	size_t bytes = tap_size(4 * MIB, MIB);
+
 	for (int i = 0; i < 12; i++) {
-		char *buf = map_anon(4 * MIB);
+		char *buf = map_anon(bytes);
 
 		if (i)
 			queue_create(&q, &gpu, 64 << 10);
 		else
 			gpu_and_queue(&gpu, &q);
-		queue_fill(&q, buf, i, 4 * MIB);
+		queue_fill(&q, buf, i, bytes);
 		queue_submit(&q);
 		nap_us(i * 300);
 		queue_destroy(&q);
-		memset(buf, 0x55, 4 * MIB);
+		memset(buf, 0x55, bytes);
 		nap_us(2000);
-		value_check(buf, 4 * MIB, 0x55555555);	/* nothing comes after it */
-		munmap(buf, 4 * MIB);
+		value_check(buf, bytes, 0x55555555);	/* nothing comes after it */
+		munmap(buf, bytes);
 	}
 }
 

@@ -3,7 +3,7 @@
  * What VRAM costs in system memory, and what is left for processes: much VRAM in little memory, and two GPUs.
  *
  * RUN: --vram 64G --device vram-bar-size=256M --mem 4G
- * RUN: --gpus 2 --vram 8G --device vram-bar-size=256M
+ * RUN-DEFAULT: --gpus 2 --vram 8G --device vram-bar-size=256M
  */
 #include <errno.h>
 #include <sys/sysinfo.h>
@@ -61,7 +61,7 @@ static void limit_is_that_of_kfd(void)
 
 static void memory_migrates_as_ever(void)
 {
-	size_t bytes = 32 * MIB;
+	size_t bytes = tap_size(32 * MIB, 4 * MIB);
 
 	open_all();
 	for (unsigned int i = 0; i < count; i++) {

@@ -3,7 +3,7 @@
  * Where attributes send memory: a new preferred location of memory that is registered moves it there, and a
  * prefetch fills what was never touched in RAM or in VRAM, as the HOST_ACCESS flag says. How much moves at once.
  *
- * RUN: --gpus 2
+ * RUN: --gpus 2 --vram 64M
  */
 #include <sys/mman.h>
 
@@ -350,25 +350,26 @@ static void faults_after_a_prefetch_move_a_page(void)
 /* What faults have brought page by page is there: no other VRAM is asked for, which others might have to leave. */
 static void prefetch_of_pieces_that_are_there_takes_no_vram(void)
 {
+	size_t bytes = tap_size(BYTES, MIB);
 	char *buf = registered();
 	struct stats s;
 
 	queue_create(&q, &gpu, 1 << 16);
-	set(buf, BYTES, KFD_IOCTL_SVM_ATTR_GRANULARITY, 3);
-	set(buf, BYTES, KFD_IOCTL_SVM_ATTR_ACCESS, gpu.id);
-	queue_copy(&q, buf, buf, BYTES);
+	set(buf, bytes, KFD_IOCTL_SVM_ATTR_GRANULARITY, 3);
+	set(buf, bytes, KFD_IOCTL_SVM_ATTR_ACCESS, gpu.id);
+	queue_copy(&q, buf, buf, bytes);
 	queue_run(&q);
-	expect_in_vram(buf, BYTES);
+	expect_in_vram(buf, bytes);
 	stats_read(&s, 0);
-	expect_int(svm_prefetch(&gpu, buf, BYTES, gpu.id), ==, 0);
+	expect_int(svm_prefetch(&gpu, buf, bytes, gpu.id), ==, 0);
 	expect_int(stats_since(&s, "vram_chunks_alloc"), ==, 0);
 	madvise(buf, PAGE, MADV_DONTNEED);
 	pattern_fill(buf, PAGE, SEED);
-	expect_int(svm_prefetch(&gpu, buf, BYTES, gpu.id), ==, 0);	/* one page is not there: a chunk for its granule */
-	expect_in_vram(buf, BYTES);
+	expect_int(svm_prefetch(&gpu, buf, bytes, gpu.id), ==, 0);	/* one page is not there: a chunk for its granule */
+	expect_in_vram(buf, bytes);
 	expect_int(stats_since(&s, "vram_chunks_alloc"), ==, 1);
 	expect_int(stats_since(&s, "pages_to_vram"), ==, 1);
-	pattern_check(buf, BYTES, SEED);
+	pattern_check(buf, bytes, SEED);
 }
 
 static const struct tap_test tests[] = {

@@ -23,7 +23,7 @@
 #define DRIVER "/sys/bus/pci/drivers/hmm_gpu"
 #define REFERENCES "/sys/module/hmm_gpu/refcnt"
 
-enum { BYTES = 8 << 20 };
+#define BYTES tap_size(8 * MIB, 4 * MIB)
 
 static char address[16];
 static uint64_t references;	/* to the module, when nobody uses the GPU */

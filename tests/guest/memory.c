@@ -3,8 +3,8 @@
  * Every kind of memory that a program can have, touched by the GPU and then by the CPU: are the bytes
  * right, are the pages where they should be, and does the driver count what happened?
  *
- * RUN:
- * RUN-DEFAULT: --iommu
+ * RUN: --iommu
+ * RUN-DEFAULT:
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -44,7 +44,7 @@ static size_t granules(size_t bytes)
 
 static void gpu_write_migrates_anonymous_memory(void)
 {
-	size_t bytes = 8 * MIB;
+	size_t bytes = tap_size(8 * MIB, 4 * MIB);
 	char *buf = filled(bytes);
 	struct stats s;
 
@@ -158,12 +158,12 @@ static void gpu_works_on_the_stack(void)
 
 static void pages_go_back_and_forth(void)
 {
-	uint32_t *word = map_anon(2 * MIB);
+	uint32_t *word = map_anon(2 * MIB), rounds = tap_rounds(20);
 	struct stats s;
 
 	gpu_and_queue(&gpu, &q);
 	stats_read(&s, 0);
-	for (unsigned int round = 0; round < 20; round++) {
+	for (unsigned int round = 0; round < rounds; round++) {
 		for (size_t page = 0; page < 512; page += 37)
 			queue_atomic(&q, HGPU_TC_OP_ATOMIC_ADD_RTN_32, word + page * 1024, 1, 0);
 		queue_run(&q);
@@ -172,8 +172,8 @@ static void pages_go_back_and_forth(void)
 			expect_int(++word[page * 1024], ==, 2 * round + 2);
 		expect_in_ram(word, PAGE);
 	}
-	expect_int(stats_since(&s, "gpu_faults"), >=, 20);
-	expect_int(stats_since(&s, "cpu_faults"), >=, 20);
+	expect_int(stats_since(&s, "gpu_faults"), >=, rounds);
+	expect_int(stats_since(&s, "cpu_faults"), >=, rounds);
 }
 
 /* No update may be lost however the migrations fall: both sides add atomically to the same words. */
@@ -221,7 +221,7 @@ static void two_queues_fault_on_the_same_pages(void)
 
 static void prefetch_moves_pages_both_ways(void)
 {
-	size_t bytes = 6 * MIB;
+	size_t bytes = tap_size(6 * MIB, 2 * MIB + PAGE);
 	char *buf = filled(bytes), *copy = map_anon(bytes);
 	struct stats s;
 
@@ -480,7 +480,7 @@ static void discarded_device_pages_are_zero_again(void)
 
 static void munmap_of_device_pages_frees_their_vram(void)
 {
-	size_t bytes = 8 * MIB;
+	size_t bytes = tap_size(8 * MIB, 4 * MIB);
 	char *buf = filled(bytes);
 
 	gpu_open(&gpu, 0);
@@ -530,7 +530,7 @@ static void new_mapping_at_a_freed_address_is_fresh(void)
 	char *buf = filled(bytes), *copy = map_anon(bytes);
 
 	gpu_and_queue(&gpu, &q);
-	for (uint32_t round = 1; round < 8; round++) {
+	for (uint32_t round = 1; round <= tap_rounds(7); round++) {
 		queue_fill(&q, buf, round, bytes);
 		queue_run(&q);
 		munmap(buf, bytes);
@@ -606,13 +606,13 @@ static void race_with_replaced_pages(uint32_t location, size_t blocks)
 static void gpu_maps_ram_that_is_being_replaced(void)
 {
 	gpu_open(&gpu, 0);
-	race_with_replaced_pages(0, 24);
+	race_with_replaced_pages(0, tap_rounds(24));
 }
 
 static void gpu_maps_vram_that_is_being_replaced(void)
 {
 	gpu_open(&gpu, 0);
-	race_with_replaced_pages(gpu.id, 12);	/* each page that leaves costs the other CPU an IPI */
+	race_with_replaced_pages(gpu.id, tap_rounds(12));	/* each page that leaves costs the other CPU an IPI */
 }
 
 /* ---- what must be refused ---- */

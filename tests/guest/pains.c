@@ -5,8 +5,8 @@
  *
  * (An eviction beside a writer of mmap_lock is in vram_full.c, counting in where.c.)
  *
- * RUN:
  * RUN: --vram 16M
+ * RUN-DEFAULT:
  */
 #include <errno.h>
 #include <pthread.h>
@@ -22,12 +22,17 @@
 
 #define SEED 0x5eed0012u
 
-enum { BYTES = 8 << 20, PAGES = BYTES / 4096, MS = 2500 };
+enum { BYTES = 8 << 20, PAGES = BYTES / 4096 };
 
 static struct gpu gpu;
 static struct queue q;
 static char *buf;
 static volatile bool stop;
+
+static int duration_ms(void)
+{
+	return tap_brief() ? 1000 : 2500;
+}
 
 static void run_beside(void *(*thread_main[])(void *), int n, void (*work)(void))
 {
@@ -63,7 +68,7 @@ static void *cpu_adds(void *arg)
 
 static void gpu_adds(void)
 {
-	long long end = now_ms() + MS;
+	long long end = now_ms() + duration_ms();
 
 	for (; now_ms() < end || rounds[0] < 2; rounds[0]++) {
 		for (size_t page = 0; page < PAGES; page += 64)
@@ -136,7 +141,7 @@ static unsigned int prefetches;
 
 static void move_both_ways(void)
 {
-	long long end = now_ms() + MS;
+	long long end = now_ms() + duration_ms();
 
 	for (; now_ms() < end || prefetches < 4; prefetches += 2) {
 		expect_int(svm_prefetch(&gpu, buf, BYTES, gpu.id), ==, 0);
@@ -190,21 +195,22 @@ static void memory_is_written_while_it_is_copied(void)
 
 /* ---- one page, many threads ---- */
 
-enum { READERS = 16, MEETINGS = 40 };
+enum { READERS = 16 };
 
 static pthread_barrier_t together;
+static unsigned int meetings;
 
 /* Everybody reads the same word and writes one of his own. */
 static void *touch_one_page(void *arg)
 {
 	long i = (long)arg;
 
-	for (int round = 0; round < MEETINGS; round++) {
+	for (unsigned int round = 0; round < meetings; round++) {
 		volatile uint32_t *page = (uint32_t *)(buf + (round % 8) * 37 * PAGE);
 
 		pthread_barrier_wait(&together);	/* it is in VRAM */
 		if (page[1000] != pattern_at((page - (uint32_t *)buf) + 1000, SEED))
-			fail("round %d, thread %ld: %08x", round, i, page[1000]);
+			fail("round %u, thread %ld: %08x", round, i, page[1000]);
 		page[i] = round * READERS + i;
 		pthread_barrier_wait(&together);
 	}
@@ -216,6 +222,7 @@ static void many_threads_fault_on_one_page(void)
 	pthread_t thread[READERS];
 	struct stats s;
 
+	meetings = tap_rounds(40);
 	buf = map_anon(GRANULE);
 	pattern_fill(buf, GRANULE, SEED);
 	gpu_open(&gpu, 0);
@@ -223,7 +230,7 @@ static void many_threads_fault_on_one_page(void)
 	pthread_barrier_init(&together, NULL, READERS + 1);
 	for (long i = 0; i < READERS; i++)
 		expect(!pthread_create(&thread[i], NULL, touch_one_page, (void *)i), "pthread_create");
-	for (int round = 0; round < MEETINGS; round++) {
+	for (unsigned int round = 0; round < meetings; round++) {
 		uint32_t *page = (uint32_t *)(buf + (round % 8) * 37 * PAGE);
 
 		expect_int(svm_prefetch(&gpu, buf, GRANULE, gpu.id), ==, 0);
@@ -236,9 +243,9 @@ static void many_threads_fault_on_one_page(void)
 	}
 	for (int i = 0; i < READERS; i++)
 		pthread_join(thread[i], NULL);
-	expect_int(stats_since(&s, "cpu_faults"), >=, MEETINGS);
+	expect_int(stats_since(&s, "cpu_faults"), >=, meetings);
 	expect_int(stats_since(&s, "cpu_faults_failed"), ==, 0);
-	expect_int(stats_since(&s, "pages_to_ram"), ==, MEETINGS * (GRANULE / PAGE));	/* each of them once */
+	expect_int(stats_since(&s, "pages_to_ram"), ==, meetings * (GRANULE / PAGE));	/* each of them once */
 }
 
 static const struct tap_test tests[] = {

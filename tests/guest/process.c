@@ -216,7 +216,7 @@ static void forked_child_opens_the_gpu_for_itself(void)
 
 /* ---- several at once ---- */
 
-enum { HALF = 4 << 20 };
+#define HALF tap_size(4 * MIB, 2 * MIB + PAGE)
 
 /* All at the same virtual address, so that a wrong VMID, PASID or stale TLB entry gives another's bytes. */
 static void work_at_the_common_address(void *arg)
@@ -227,7 +227,7 @@ static void work_at_the_common_address(void *arg)
 	expect(mmap(at, 2 * HALF, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == at,
 	       "mmap: %s", strerror(errno));
 	gpu_and_queue(&gpu, &q);
-	for (uint32_t round = 0; round < 4; round++) {
+	for (uint32_t round = 0; round < tap_rounds(4); round++) {
 		pattern_fill(at, HALF, seed + round);
 		queue_copy(&q, copy, at, HALF);
 		queue_run(&q);
@@ -269,7 +269,7 @@ static void look_for_old_bytes(void *arg)
 
 static void next_process_does_not_see_old_vram(void)
 {
-	for (uintptr_t i = 1; i < 6; i++)
+	for (uintptr_t i = 1; i <= tap_rounds(5); i++)
 		tap_join(tap_fork(look_for_old_bytes, (void *)(i * 0x11111111)));
 }
 
@@ -326,7 +326,7 @@ static void kill_while(void (*busy)(void))
 {
 	struct victim v = { .word = shared_words(), .busy = busy };
 
-	for (unsigned int round = 0; round < 3; round++) {
+	for (unsigned int round = 0; round < tap_rounds(3); round++) {
 		int pid;
 
 		v.word[0] = 0;
@@ -341,10 +341,10 @@ static void kill_while(void (*busy)(void))
 
 static void many_copies(void)
 {
-	char *buf = in_vram(8 * MIB);
+	char *buf = in_vram(4 * MIB);
 
 	for (int i = 0; i < 600; i++)
-		queue_copy(&q, buf + 4 * MIB, buf, 2 * MIB);
+		queue_copy(&q, buf + 2 * MIB, buf, 2 * MIB);
 }
 
 static void many_faults(void)
@@ -389,7 +389,7 @@ static void exit_with_everything_open(void *arg)
 
 static void process_ends_without_destroying_its_queue(void)
 {
-	for (int i = 0; i < 4; i++)
+	for (unsigned int i = 0; i < tap_rounds(4); i++)
 		tap_join(tap_fork(exit_with_everything_open, NULL));
 	open_and_work(NULL);
 }
@@ -406,7 +406,7 @@ static void exec_with_everything_open(void *arg)
 
 static void exec_ends_the_use_of_the_gpu(void)
 {
-	for (int i = 0; i < 4; i++)
+	for (unsigned int i = 0; i < tap_rounds(4); i++)
 		tap_join(tap_fork(exec_with_everything_open, NULL));
 	open_and_work(NULL);
 }
@@ -492,7 +492,7 @@ static void junk_in_one_process_does_no_harm_to_another(void)
 	volatile uint32_t *stop = shared_words();
 	int child = tap_fork(corrupt_ring, (void *)stop);
 
-	for (uint32_t i = 0; i < 3; i++)
+	for (uint32_t i = 0; i < tap_rounds(3); i++)
 		tap_join(tap_fork(work_at_the_common_address, (void *)(uintptr_t)(0x77000 + i)));
 	*stop = 1;
 	tap_join(child);

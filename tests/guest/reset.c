@@ -49,7 +49,7 @@ static void faults_are_handled_after_a_reset_as_before(void)
 
 	find_reset_file();
 	gpu_and_queue(&gpu, &q);
-	for (uint32_t round = 0; round < 3; round++) {
+	for (uint32_t round = 0; round < tap_rounds(3); round++) {
 		pattern_fill(buf, 4 * MIB, SEED + round);
 		queue_copy(&q, copy, buf, 4 * MIB);
 		queue_submit(&q);
@@ -89,7 +89,7 @@ static void access_is_denied_after_a_reset_as_before(void)
 
 	mprotect(gone, PAGE, PROT_NONE);
 	find_reset_file();
-	for (int round = 0; round < 3; round++) {
+	for (unsigned int round = 0; round < tap_rounds(3); round++) {
 		tap_join(tap_fork(write_and_be_halted, gone));
 		tap_join(tap_fork(reset_with_a_wrong_access, gone));
 	}
@@ -206,7 +206,7 @@ static void processes_work_through_resets(void)
 	find_reset_file();
 	gpu_and_queue(&gpu, &q);
 	pattern_fill(keep, 4 * MIB, SEED + 1);
-	for (uint32_t round = 0; round < 3; round++) {
+	for (uint32_t round = 0; round < tap_rounds(3); round++) {
 		uint32_t moved = c->moved;
 
 		expect_int(svm_prefetch(&gpu, keep, 4 * MIB, gpu.id), ==, 0);

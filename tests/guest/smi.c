@@ -601,7 +601,7 @@ static void listeners_come_and_go_while_things_happen(void)
 	gpu_and_queue(&gpu, &q);
 	for (int i = 0; i < 2; i++)
 		expect(!pthread_create(&threads[i], NULL, listen_and_go, (void *)&stop), "pthread_create");
-	for (uint32_t i = 0; i < 16; i++) {
+	for (uint32_t i = 0; i < tap_rounds(16); i++) {
 		queue_fill(&q, buf, i, 4 * MIB);
 		queue_run(&q);
 		value_check(buf + i % 4 * MIB, MIB, i);

@@ -4,7 +4,7 @@
  * everybody wants to have. No addition may be lost, and everybody comes to an end.
  *
  * RUN: --gpus 2 --vram 64M
- * RUN: --gpus 2 --vram 64M --device hive=1
+ * RUN-DEFAULT: --gpus 2 --vram 64M --device hive=1
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -127,12 +127,12 @@ static void fight(uint32_t granularity, unsigned int n)
 
 static void pages_are_fought_over_one_by_one(void)
 {
-	fight(0, 24);
+	fight(0, tap_rounds(24));
 }
 
 static void pages_are_fought_over_together(void)
 {
-	fight(9, 150);
+	fight(9, tap_rounds(150));
 }
 
 static const struct tap_test tests[] = {

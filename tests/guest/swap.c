@@ -28,7 +28,7 @@ static void push_out(char *buf, size_t bytes)
 
 static void swapped_pages_come_in_for_the_gpu(void)
 {
-	size_t bytes = 8 * MIB;
+	size_t bytes = tap_size(8 * MIB, 2 * MIB + PAGE);
 	char *buf = map_anon(bytes), *copy = map_anon(bytes);
 
 	pattern_fill(buf, bytes, SEED);
@@ -43,7 +43,7 @@ static void swapped_pages_come_in_for_the_gpu(void)
 
 static void every_other_page_is_swapped_out(void)
 {
-	size_t bytes = 4 * MIB;
+	size_t bytes = tap_size(4 * MIB, 2 * MIB);
 	char *buf = map_anon(bytes), *copy = map_anon(bytes);
 
 	pattern_fill(buf, bytes, SEED);
@@ -59,7 +59,7 @@ static void every_other_page_is_swapped_out(void)
 
 static void prefetch_brings_swapped_pages_to_vram(void)
 {
-	size_t bytes = 8 * MIB;
+	size_t bytes = tap_size(8 * MIB, 2 * MIB + PAGE);
 	char *buf = map_anon(bytes);
 
 	pattern_fill(buf, bytes, SEED);
@@ -74,17 +74,17 @@ static void prefetch_brings_swapped_pages_to_vram(void)
 static void pages_that_the_gpu_maps_are_swapped_out(void)
 {
 	struct kfd_ioctl_svm_attribute preferred = { KFD_IOCTL_SVM_ATTR_PREFERRED_LOC, 0 };
-	size_t bytes = 4 * MIB;
+	size_t bytes = tap_size(4 * MIB, MIB);
 	char *buf = map_anon(bytes);
 
 	gpu_and_queue(&gpu, &q);
 	expect_int(svm_set_attr(&gpu, buf, bytes, 1, &preferred), ==, 0);
-	for (uint32_t round = 1; round < 4; round++) {
+	for (uint32_t round = 1; round <= tap_rounds(3); round++) {
 		queue_fill(&q, buf, round, bytes);
 		queue_run(&q);
 		push_out(buf, bytes);
 	}
-	value_check(buf, bytes, 3);
+	value_check(buf, bytes, tap_rounds(3));
 }
 
 static size_t swapped_out(void)
@@ -98,7 +98,7 @@ static size_t swapped_out(void)
 /* Use up RAM until there is none left and the kernel has had to swap for a while. */
 static char *hog(size_t *bytes)
 {
-	size_t before = swapped_out(), page = 0;
+	size_t enough = swapped_out() + tap_size(8 * MIB, 2 * MIB), page = 0;
 	struct sysinfo info;
 	char *at;
 
@@ -106,16 +106,16 @@ static char *hog(size_t *bytes)
 	*bytes = info.totalram & ~(PAGE - 1);
 	at = map_anon(*bytes);
 	madvise(at, *bytes, MADV_HUGEPAGE);	/* a fault a page takes the debug kernel a minute */
-	for (; page < *bytes / PAGE && (page % 64 || swapped_out() < before + 8 * MIB); page++)
+	for (; page < *bytes / PAGE && (page % 64 || swapped_out() < enough); page++)
 		memset(at + page * PAGE, page, 64);
 	*bytes = page * PAGE;
-	expect(swapped_out() >= before + 8 * MIB, "RAM is not short");
+	expect(swapped_out() >= enough, "RAM is not short");
 	return at;
 }
 
 static void device_pages_stay_when_ram_is_short(void)
 {
-	size_t bytes = 32 * MIB, hogged;
+	size_t bytes = tap_size(32 * MIB, 8 * MIB), hogged;
 	char *buf = map_anon(bytes);
 
 	pattern_fill(buf, bytes, SEED);
@@ -128,7 +128,7 @@ static void device_pages_stay_when_ram_is_short(void)
 
 static void gpu_works_while_ram_is_short(void)
 {
-	size_t bytes = 16 * MIB, hogged;
+	size_t bytes = tap_size(16 * MIB, 4 * MIB), hogged;
 	char *buf = map_anon(bytes), *copy = map_anon(bytes), *all;
 
 	pattern_fill(buf, bytes, SEED);

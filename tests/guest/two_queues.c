@@ -69,7 +69,7 @@ static void fault_beside_another_queue(void)
 static void faults_take_turns_with_those_of_another_queue(void)
 {
 	gpu_and_queue(&gpu, &q);
-	for (int trial = 0; trial < 6; trial++)
+	for (unsigned int trial = 0; trial < tap_rounds(6); trial++)
 		fault_beside_another_queue();
 	queue_destroy(&q);
 }

@@ -4,7 +4,7 @@
  *
  * HGPU_MODULE names the module's file (tests/guest/run sets it).
  *
- * RUN: --may-lose-driver
+ * RUN:
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -39,16 +39,17 @@ static void need_module_file(void)
 
 static void works(void *arg)
 {
-	char *buf = map_anon(4 * MIB), *copy = map_anon(4 * MIB);
+	size_t bytes = tap_size(4 * MIB, MIB);
+	char *buf = map_anon(bytes), *copy = map_anon(bytes);
 
 	(void)arg;
-	pattern_fill(buf, 4 * MIB, SEED);
+	pattern_fill(buf, bytes, SEED);
 	gpu_and_queue(&gpu, &q);
-	queue_copy(&q, copy, buf, 4 * MIB);
+	queue_copy(&q, copy, buf, bytes);
 	queue_run(&q);
-	expect_in_vram(buf, 4 * MIB);
-	pattern_check(copy, 4 * MIB, SEED);
-	pattern_check(buf, 4 * MIB, SEED);
+	expect_in_vram(buf, bytes);
+	pattern_check(copy, bytes, SEED);
+	pattern_check(buf, bytes, SEED);
 }
 
 static void unload_is_refused_while_files_are_open(void)
@@ -61,7 +62,7 @@ static void unload_is_refused_while_files_are_open(void)
 static void unload_and_load_again(void)
 {
 	need_module_file();
-	for (int i = 0; i < 5; i++) {
+	for (unsigned int i = 0; i < tap_rounds(5); i++) {
 		expect_int(driver_unload(), ==, 0);
 		expect_int(gpu_count(), ==, 0);
 		expect(access("/dev/kfd", F_OK), "/dev/kfd is still there");
@@ -72,7 +73,7 @@ static void unload_and_load_again(void)
 
 static void unload_brings_live_device_pages_home(void)
 {
-	size_t bytes = 32 * MIB;
+	size_t bytes = tap_size(32 * MIB, 4 * MIB);
 	char *buf = map_anon(bytes);
 
 	need_module_file();

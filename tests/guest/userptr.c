@@ -2,8 +2,8 @@
 /*
  * Buffers of KFD that are the process's own memory (USERPTR), as the thunk makes its queues of them.
  *
- * RUN:
  * RUN: --iommu
+ * RUN-DEFAULT:
  */
 #include <errno.h>
 #include <signal.h>
@@ -183,7 +183,8 @@ static void refusals_take_nothing(void)
 /* ENOMEM long before memory is short. */
 static void limit_is_kept(void)
 {
-	size_t left = named_value(MEMORY, "limit") - named_value(MEMORY, "used"), bytes = left / 4 / PAGE * PAGE;
+	size_t left = named_value(MEMORY, "limit") - named_value(MEMORY, "used"), pieces = tap_brief() ? 32 : 4;
+	size_t bytes = left / pieces / PAGE * PAGE;
 	uint64_t refused = named_value(MEMORY, "refused"), handle, first;
 	char *buf = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	char *at = (char *)0x200000000000;
@@ -191,13 +192,13 @@ static void limit_is_kept(void)
 	expect(buf != MAP_FAILED, "%s", strerror(errno));
 	gpu_open(&gpu, 0);
 	expect_int(try_alloc(at, buf, bytes, &first), ==, 0);
-	for (int i = 1; i < 4; i++)	/* the same memory, which counts as often */
+	for (size_t i = 1; i < pieces; i++)	/* the same memory, which counts as often */
 		expect_int(try_alloc(at + i * bytes, buf, bytes, &handle), ==, 0);
-	expect_int(charged(), ==, 4 * bytes);
-	expect_int(try_alloc(at + 4 * bytes, buf, 16 * PAGE, &handle), ==, -ENOMEM);
+	expect_int(charged(), ==, pieces * bytes);
+	expect_int(try_alloc(at + pieces * bytes, buf, 64 * PAGE, &handle), ==, -ENOMEM);
 	expect_int(named_value(MEMORY, "refused"), ==, refused + 1);
 	expect_int(gpu_free(&gpu, first), ==, 0);
-	expect_int(try_alloc(at, buf, 16 * PAGE, &handle), ==, 0);
+	expect_int(try_alloc(at, buf, 64 * PAGE, &handle), ==, 0);
 }
 
 /* Pages that mremap() took out of a range are in VRAM and nobody's. */
@@ -251,6 +252,7 @@ static void fork_takes_no_page_away(void)
 
 static void gpu_follows_memory_that_moves(void)
 {
+	uint32_t rounds = tap_rounds(10);
 	size_t bytes = MIB + 3 * PAGE;
 	char *buf = map_anon(bytes), *at = nowhere(bytes);
 	struct stats before;
@@ -261,7 +263,7 @@ static void gpu_follows_memory_that_moves(void)
 	bo_create(&copy, &gpu, bytes);
 	handle = map_user(at, buf, bytes);
 	stats_read(&before, 0);
-	for (uint32_t i = 0; i < 20; i += 2) {
+	for (uint32_t i = 0; i < rounds; i++) {
 		queue_fill(&q, at, i, bytes);
 		queue_run(&q);
 		value_check(buf, bytes, i);
@@ -270,7 +272,7 @@ static void gpu_follows_memory_that_moves(void)
 		queue_run(&q);
 		value_check(copy.at, bytes, 0);		/* what has come in its place */
 	}
-	expect_int(stats_since(&before, "queues_evicted"), >=, 10);
+	expect_int(stats_since(&before, "queues_evicted"), >=, rounds);
 	expect_int(stats_since(&before, "queues_restored"), ==, stats_since(&before, "queues_evicted"));
 	expect_int(stats_since(&before, "gpu_faults"), ==, 0);
 	unmap_user(handle);
@@ -297,7 +299,7 @@ static void running_queue_loses_no_write(void)
 
 	gpu_and_queue(&gpu, &q);
 	handle = map_user(buf, buf, bytes);
-	for (uint32_t round = 1; round <= 6; round++) {
+	for (uint32_t round = 1; round <= tap_rounds(6); round++) {
 		for (int i = 0; i < 8; i++)
 			queue_fill(&q, buf, round, bytes);
 		queue_submit(&q);
@@ -391,7 +393,7 @@ static void die_at_work(void *arg)
 /* What is pinned for a process that is killed is given back. */
 static void killed_process_lets_go(void)
 {
-	for (int i = 0; i < 4; i++) {
+	for (unsigned int i = 0; i < tap_rounds(4); i++) {
 		int pid = tap_fork(die_at_work, NULL);
 
 		expect(wait_until(charged(), 20000), "the process does not come to pin memory");

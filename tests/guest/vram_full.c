@@ -22,7 +22,10 @@
 static struct gpu gpu;
 static struct queue q;
 
-enum { MUCH = 48 << 20, FITS = 8 << 20 };	/* three times VRAM; what certainly fits */
+enum { FITS = 8 << 20 };		/* certainly */
+
+/* More than VRAM: three times as much, or half as much again. */
+#define MUCH tap_size(48 * MIB, 24 * MIB)
 
 /* Each page gets its number added to its first word, one after the other. */
 static void number_pages(char *buf, size_t bytes)
@@ -161,7 +164,7 @@ static void buffers_are_not_evicted(void)
 static void vram_is_used_again_when_it_is_free(void)
 {
 	gpu_and_queue(&gpu, &q);
-	for (uint32_t round = 0; round < 8; round++) {
+	for (uint32_t round = 0; round < tap_rounds(8); round++) {
 		char *buf = map_anon(8 * MIB);
 
 		queue_fill(&q, buf, round, 8 * MIB);
@@ -210,8 +213,6 @@ static void nothing_moves_and_nothing_is_told_without_vram(void)
 
 /* ---- which one goes ---- */
 
-enum { MANY = MUCH / GRANULE };
-
 /* Use granules one after the other until one more evicts; returns how many were used. */
 static int fill_vram(char *buf)
 {
@@ -220,7 +221,7 @@ static int fill_vram(char *buf)
 
 	stats_read(&s, 0);
 	while (!stats_since(&s, "evictions")) {
-		expect_int(n, <, MANY);
+		expect_int(n, <, MUCH / GRANULE);
 		queue_fill(&q, buf + n * GRANULE, n + 1, GRANULE);
 		n++;
 		queue_run(&q);
@@ -338,7 +339,7 @@ static void four_times_vram_at_random_beside_a_writer(void)
 	gpu_and_queue(&gpu, &q);
 	stats_read(&s, 0);
 	expect(!pthread_create(&thread, NULL, change_the_address_space, NULL), "pthread_create");
-	add_at_random(buf, added, SEED, 4000);
+	add_at_random(buf, added, SEED, tap_brief() ? 2000 : 4000);
 	stop = true;
 	pthread_join(thread, NULL);
 	diag("%lu changes beside %llu evictions, %llu refused, %llu forgone, %llu times no VRAM", writes,
@@ -351,11 +352,11 @@ static void four_times_vram_at_random_beside_a_writer(void)
 static void fill_and_check(void *arg)
 {
 	uint32_t seed = (uintptr_t)arg;
-	size_t bytes = 16 * MIB;	/* and the copy: twice VRAM */
+	size_t bytes = tap_size(16 * MIB, 4 * MIB);	/* and the copy, for each of three: more than VRAM */
 	char *buf = map_anon(bytes), *copy = map_anon(bytes);
 
 	gpu_and_queue(&gpu, &q);
-	for (uint32_t round = 0; round < 3; round++) {
+	for (uint32_t round = 0; round < tap_rounds(3); round++) {
 		pattern_fill(buf, bytes, seed + round);
 		queue_copy(&q, copy, buf, bytes);
 		queue_run(&q);
@@ -378,14 +379,14 @@ static void processes_compete_for_vram(void)
 
 static void sparse_accesses_find_room_for_page_tables(void)
 {
-	enum { SPOTS = 64 };
-	char *buf = map_anon(SPOTS * GRANULE);
+	size_t spots = tap_size(64, 16);	/* each a granule of VRAM, which has 8 */
+	char *buf = map_anon(spots * GRANULE);
 
 	gpu_and_queue(&gpu, &q);
-	for (size_t i = 0; i < SPOTS; i++)
+	for (size_t i = 0; i < spots; i++)
 		queue_write32(&q, buf + i * GRANULE + i * PAGE, i + 1);
 	queue_run(&q);
-	for (size_t i = 0; i < SPOTS; i++)
+	for (size_t i = 0; i < spots; i++)
 		expect_int(*(uint32_t *)(buf + i * GRANULE + i * PAGE), ==, i + 1);
 }
 

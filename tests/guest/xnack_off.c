@@ -4,9 +4,9 @@
  * its queues stand still while the CPU changes something. So no queue ever has a fault, but for accesses that
  * are wrong.
  *
- * RUN: --iommu
- * RUN: --device xnack=off
  * RUN: --swap 512M --mem 384M
+ * RUN-DEFAULT: --iommu
+ * RUN-DEFAULT: --device xnack=off
  */
 #include <errno.h>
 #include <pthread.h>
@@ -100,7 +100,7 @@ static void fill_and_check(void *at, size_t bytes, uint32_t value)
 
 static void registered_memory_needs_no_fault(void)
 {
-	size_t bytes = 6 * MIB;
+	size_t bytes = tap_size(6 * MIB, 2 * MIB + PAGE);
 	char *src = map_anon(bytes), *dst = map_anon(bytes);
 
 	open_without_xnack();
@@ -150,7 +150,7 @@ static void files_are_mapped(void)
 
 static void prefetched_memory_is_mapped_in_vram(void)
 {
-	size_t bytes = 6 * MIB;
+	size_t bytes = tap_size(6 * MIB, 2 * MIB + PAGE);
 	char *buf = map_anon(bytes), *copy = map_anon(bytes);
 	struct kfd_ioctl_svm_attribute attrs[] = {
 		{ KFD_IOCTL_SVM_ATTR_PREFETCH_LOC }, { KFD_IOCTL_SVM_ATTR_ACCESS },
@@ -286,11 +286,11 @@ static void feeder_stop(struct feeder *f, uint32_t seed)
 static void cpu_rewrites_what_the_gpu_reads(void)
 {
 	struct feeder f;
-	uint32_t round;
+	uint32_t round, rounds = tap_rounds(20);
 
 	open_without_xnack();
-	feeder_start(&f, 4 * MIB);
-	for (round = 1; round < 20; round++) {
+	feeder_start(&f, tap_size(4 * MIB, 2 * MIB));
+	for (round = 1; round < rounds; round++) {
 		expect(!madvise(f.src, f.bytes, MADV_DONTNEED), "%s", strerror(errno));
 		pattern_fill(f.src, f.bytes, SEED + round);
 		nap_us(3000);
@@ -304,7 +304,7 @@ static void cpu_takes_pages_of_the_destination(void)
 
 	open_without_xnack();
 	feeder_start(&f, 4 * MIB);
-	for (uint32_t round = 0; round < 60; round++) {
+	for (uint32_t round = 0; round < tap_rounds(60); round++) {
 		expect(!madvise(f.dst + round % 16 * 64 * PAGE, 32 * PAGE, MADV_DONTNEED), "%s", strerror(errno));
 		nap_us(2000);
 	}
@@ -317,7 +317,7 @@ static void cpu_changes_permissions(void)
 
 	open_without_xnack();
 	feeder_start(&f, 4 * MIB);
-	for (uint32_t round = 0; round < 40; round++) {
+	for (uint32_t round = 0; round < tap_rounds(40); round++) {
 		size_t at = round % 7 * 73 * PAGE;
 
 		/* what the GPU may only read then, it does */
@@ -336,7 +336,7 @@ static void memory_that_comes_back_is_mapped_again(void)
 	open_without_xnack();
 	buf = given(2 * MIB);
 	fill_and_check(buf, 2 * MIB, 0x61);
-	for (uint32_t round = 0; round < 5; round++) {
+	for (uint32_t round = 0; round < tap_rounds(5); round++) {
 		expect(!mprotect(buf + 10 * PAGE, 100 * PAGE, PROT_NONE), "%s", strerror(errno));
 		expect_evictions();
 		expect(!mprotect(buf + 10 * PAGE, 100 * PAGE, PROT_READ | PROT_WRITE), "%s", strerror(errno));
@@ -359,8 +359,8 @@ static void children_share_memory(void)
 	struct feeder f;
 
 	open_without_xnack();
-	feeder_start(&f, 4 * MIB);
-	for (uint32_t round = 0; round < 6; round++)
+	feeder_start(&f, tap_size(4 * MIB, MIB));
+	for (uint32_t round = 0; round < tap_rounds(6); round++)
 		tap_join(tap_fork(write_own_copy, &f));
 	feeder_stop(&f, SEED);
 }
@@ -371,8 +371,8 @@ static void pages_are_swapped_out(void)
 	size_t out = 0;
 
 	open_without_xnack();
-	feeder_start(&f, 4 * MIB);
-	for (uint32_t round = 0; round < 6; round++) {
+	feeder_start(&f, tap_size(4 * MIB, MIB));
+	for (uint32_t round = 0; round < tap_rounds(6); round++) {
 		madvise(f.src, f.bytes, MADV_PAGEOUT);
 		madvise(f.dst, f.bytes, MADV_PAGEOUT);
 		out += where_is(f.src, f.bytes).swapped;
@@ -395,7 +395,7 @@ static void memory_moves_to_vram_and_back(void)
 
 	open_without_xnack();
 	feeder_start(&f, 6 * MIB);
-	for (uint32_t round = 0; round < 8; round++) {
+	for (uint32_t round = 0; round < tap_rounds(8); round++) {
 		expect_int(svm_prefetch(&gpu, f.src, f.bytes, gpu.id), ==, 0);
 		expect_int(svm_prefetch(&gpu, f.dst, f.bytes, round % 2 ? 0 : gpu.id), ==, 0);
 		touch(f.src + round % 3 * 2 * MIB, 2 * MIB);
@@ -463,7 +463,7 @@ static void doorbell_of_an_evicted_queue_is_heard(void)
 	open_without_xnack();
 	obstacle_give(&o);
 	buf = given(2 * MIB);
-	for (uint32_t round = 0; round < 4; round++) {
+	for (uint32_t round = 0; round < tap_rounds(4); round++) {
 		obstacle_raise(&o);
 		for (int i = 0; i < 3; i++) {
 			queue_fill(&q, buf, 0x80 + round * 4 + i, 2 * MIB);
@@ -480,7 +480,7 @@ static void doorbell_of_an_evicted_queue_is_heard(void)
 
 static void queue_is_stopped_in_the_middle_of_its_work(void)
 {
-	size_t bytes = 32 * MIB;
+	size_t bytes = tap_size(32 * MIB, 8 * MIB);
 	struct obstacle o;
 	char *src, *dst;
 
@@ -490,7 +490,7 @@ static void queue_is_stopped_in_the_middle_of_its_work(void)
 	pattern_fill(src, bytes, SEED);
 	give(src, bytes);
 	dst = given(bytes);
-	for (uint32_t round = 0; round < 5; round++) {
+	for (uint32_t round = 0; round < tap_rounds(5); round++) {
 		memset(dst, 0, bytes);
 		for (int i = 0; i < 4; i++)
 			queue_copy(&q, dst, src, bytes);
@@ -596,14 +596,15 @@ static void queues_go_on_when_nobody_wants_the_memory(void)
 
 static void be_evicted_and_die(void *arg)
 {
+	size_t bytes = tap_size(8 * MIB, 2 * MIB);
 	struct obstacle o;
 	char *buf;
 
 	open_without_xnack();
 	obstacle_give(&o);
-	buf = given(8 * MIB);
+	buf = given(bytes);
 	for (int i = 0; i < 50; i++)
-		queue_fill(&q, buf, 0xc0, 8 * MIB);
+		queue_fill(&q, buf, 0xc0, bytes);
 	queue_submit(&q);
 	obstacle_raise(&o);
 	if (arg)
@@ -613,7 +614,7 @@ static void be_evicted_and_die(void *arg)
 
 static void process_ends_while_its_queues_are_evicted(void)
 {
-	for (int round = 0; round < 3; round++) {
+	for (unsigned int round = 0; round < tap_rounds(3); round++) {
 		tap_join_killed(tap_fork(be_evicted_and_die, ""), SIGKILL);
 		tap_join(tap_fork(be_evicted_and_die, NULL));
 	}
@@ -831,7 +832,7 @@ static void always_mapped_memory_has_no_faults(void)
 	stats_read(&before, 0);
 	set_attr(buf, 4 * MIB, KFD_IOCTL_SVM_ATTR_SET_FLAGS, KFD_IOCTL_SVM_FLAG_GPU_ALWAYS_MAPPED);
 	fill_and_check(buf, 4 * MIB, 0xf1);
-	for (uint32_t round = 0; round < 5; round++) {
+	for (uint32_t round = 0; round < tap_rounds(5); round++) {
 		expect(!madvise(buf, 3 * MIB, MADV_DONTNEED), "%s", strerror(errno));
 		expect_evictions();
 		fill_and_check(buf, 4 * MIB, 0xf2 + round);

@@ -51,6 +51,27 @@ int tap_patience(void)
 	return factor;
 }
 
+bool tap_brief(void)
+{
+	const char *is_long = getenv("HGPU_TEST_LONG");
+
+	return tap_patience() > 1 && !(is_long && *is_long == '1');
+}
+
+unsigned int tap_rounds(unsigned int n)
+{
+	unsigned int few = n / 5 > 2 ? n / 5 : 2;
+
+	return tap_brief() && few < n ? few : n;
+}
+
+size_t tap_size(size_t bytes, size_t least)
+{
+	size_t less = bytes / 4 > least ? bytes / 4 : least;
+
+	return tap_brief() ? less : bytes;
+}
+
 static void vdiag(const char *format, va_list args)
 {
 	char text[1024];

@@ -82,4 +82,28 @@ void tap_nap(void);
 /* How much slower than usual things may be: 1, more on a debug kernel. */
 int tap_patience(void);
 
+/*
+ * Whether tests are to be short: on the debug kernel, where a page costs ten times as much, unless all that time is
+ * wanted (scripts/test --long). A test then repeats itself less often and moves less memory, but all that it does
+ * otherwise it does, and at least twice what it repeats.
+ */
+bool tap_brief(void);
+
+/**
+ * tap_rounds() - how often a test repeats itself
+ * @n: how often it does where there is time
+ *
+ * Return: @n, or if tests are to be short a fifth of it, but not less than two.
+ */
+unsigned int tap_rounds(unsigned int n);
+
+/**
+ * tap_size() - how much memory a test uses
+ * @bytes: how much it uses where there is time
+ * @least: with less the test would not be one: more than a granule, or than there is VRAM
+ *
+ * Return: @bytes, or if tests are to be short a quarter of it, but not less than @least.
+ */
+size_t tap_size(size_t bytes, size_t least);
+
 #endif
