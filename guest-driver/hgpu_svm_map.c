@@ -92,6 +92,26 @@ static int find_some(struct map_block *b, struct hmm_range *hmm, u32 start,
 }
 
 /*
+ * hmm_range_fault() takes pages in VRAM as they are, also those that a child
+ * shares. Is there one that lacks the permission to write, and has no fault of
+ * its own to get it by?
+ */
+static bool any_shared(const struct map_block *b)
+{
+	const u32 all = HGPU_SVM_MAP_ALL | HGPU_SVM_MAP_WRITE;
+	const unsigned long *pfns = b->svms->scratch->pfns;
+	u32 i;
+
+	if ((b->flags & all) != all ||
+	    b->range->attrs.flags & KFD_IOCTL_SVM_FLAG_GPU_RO)
+		return false;
+	for (i = 0; i < b->n; i++)
+		if (!(pfns[i] & HMM_PFN_WRITE))
+			return true;
+	return false;
+}
+
+/*
  * Look the pages up. -EBUSY: something changed, start over.
  *
  * By stretches, since from the first page that it has to make present on
@@ -124,6 +144,11 @@ static int find_pages(struct map_block *b, struct hmm_range *hmm)
 	if (err && err != -EBUSY && !b->narrow &&
 	    !(b->flags & HGPU_SVM_MAP_ALL)) {
 		b->narrow = true;
+		return -EBUSY;
+	}
+	/* Copied on write in system memory, by the next look. */
+	if (!err && !home && any_shared(b)) {
+		b->flags |= HGPU_SVM_MAP_HOME;
 		return -EBUSY;
 	}
 	return err;

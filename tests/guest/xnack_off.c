@@ -365,6 +365,40 @@ static void children_share_memory(void)
 	feeder_stop(&f, SEED);
 }
 
+static int go_on[2];
+
+static void look_when_told(void *buf)
+{
+	char told;
+
+	expect_int(read(go_on[0], &told, 1), ==, 1);
+	pattern_check(buf, 2 * MIB, SEED);
+}
+
+/* It lies in VRAM, where nobody copies on write: the GPU must not write what is the child's, too. */
+static void children_share_vram(void)
+{
+	char *buf = map_anon(2 * MIB);
+	int child;
+
+	open_without_xnack();
+	give(buf, 2 * MIB);
+	expect_int(pipe(go_on), ==, 0);
+	for (uint32_t round = 0; round < 3; round++) {
+		pattern_fill(buf, 2 * MIB, SEED);
+		expect_int(svm_prefetch(&gpu, buf, 2 * MIB, gpu.id), ==, 0);
+		expect_in_vram(buf, 2 * MIB);
+		child = tap_fork(look_when_told, buf);
+		queue_fill(&q, buf + MIB / 2, 0x71 + round, MIB);
+		queue_run(&q);
+		expect_int(write(go_on[1], "", 1), ==, 1);
+		tap_join(child);
+		value_check(buf + MIB / 2, MIB, 0x71 + round);
+		pattern_check(buf, MIB / 2, SEED);
+	}
+	expect_no_faults();
+}
+
 static void pages_are_swapped_out(void)
 {
 	struct feeder f;
@@ -887,6 +921,7 @@ static const struct tap_test tests[] = {
 	TAP_TEST(cpu_changes_permissions),
 	TAP_TEST(memory_that_comes_back_is_mapped_again),
 	TAP_TEST(children_share_memory),
+	TAP_TEST(children_share_vram),
 	TAP_TEST(pages_are_swapped_out),
 	TAP_TEST(memory_moves_to_vram_and_back),
 	TAP_TEST(part_of_a_large_entry_goes),
