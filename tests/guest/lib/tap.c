@@ -15,7 +15,9 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { TEST_SECONDS = 120, EXIT_FAIL = 1, EXIT_SKIP = 77 };
+enum { EXIT_FAIL = 1, EXIT_SKIP = 77 };
+
+int tap_seconds = 120;
 
 static char *skip_reason;	/* shared with the tests */
 
@@ -164,7 +166,7 @@ static bool finish(pid_t pid, int *st)
 	struct pollfd p = { .fd = syscall(SYS_pidfd_open, pid, 0), .events = POLLIN };
 	bool ended;
 
-	ended = poll(&p, 1, TEST_SECONDS * 1000 * tap_patience()) == 1;
+	ended = poll(&p, 1, tap_seconds * 1000 * tap_patience()) == 1;
 	close(p.fd);
 	kill(-pid, SIGKILL);
 	waitpid(pid, st, 0);
@@ -191,7 +193,7 @@ static bool run_test(const struct tap_test *test, const char *(*after)(void), bo
 	}
 	setpgid(pid, pid);
 	if (!finish(pid, &st)) {
-		diag("not finished after %d s", TEST_SECONDS * tap_patience());
+		diag("not finished after %d s", tap_seconds * tap_patience());
 		ok = false;
 	} else if (WIFSIGNALED(st)) {
 		diag("died of signal %d (%s)", WTERMSIG(st), strsignal(WTERMSIG(st)));

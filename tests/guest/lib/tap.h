@@ -36,6 +36,9 @@ void diag(const char *format, ...) __attribute__((format(printf, 1, 2)));
 _Noreturn void fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 _Noreturn void skip(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* How long a test may take, times tap_patience(); a soak asks for more before tap_main(). */
+extern int tap_seconds;
+
 /* Called instead of printing, by a program that is not a test; must not return. */
 extern void (*tap_on_fail)(const char *text);
 
