@@ -143,6 +143,16 @@ static unsigned int follow(const void *at, const void *granule)
 	return found[9];
 }
 
+/* The fault of a page is over a moment after the access that it has held up. */
+static bool is_over(const void *at)
+{
+	read_trace();
+	for (unsigned int i = 0; i < num_lines; i++)
+		if (!strcmp(lines[i].name, "hgpu_svm_fault_done") && field(&lines[i], "page") == (uintptr_t)at / PAGE)
+			return true;
+	return false;
+}
+
 static void one_id_leads_from_the_interrupt_to_the_replay(void)
 {
 	char *buf = map_anon(3 * GRANULE);
@@ -154,7 +164,7 @@ static void one_id_leads_from_the_interrupt_to_the_replay(void)
 	queue_write32(&q, buf + 5 * PAGE, 1);
 	queue_write32(&q, buf + 2 * GRANULE + 7 * PAGE, 2);
 	queue_run(&q);
-	read_trace();
+	expect(wait_until(is_over(buf + 2 * GRANULE + 7 * PAGE), 5000), "the fault is not done");
 	trace_this(false);
 	first = follow(buf + 5 * PAGE, buf);
 	second = follow(buf + 2 * GRANULE + 7 * PAGE, buf + 2 * GRANULE);

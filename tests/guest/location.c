@@ -166,18 +166,25 @@ static void prefetch_in_the_same_call_wins(void)
 	pattern_check(buf, BYTES, SEED);
 }
 
+/* By way of RAM, and by no CPU fault: with HOST_ACCESS or without. */
 static void memory_moves_from_gpu_to_gpu(void)
 {
-	uint64_t there = stat_of(1, "pages_to_vram"), here;
 	char *buf = registered();
 
-	prefer(buf, BYTES, gpu.id);
-	here = stat_of(0, "pages_to_ram");
-	prefer(buf, BYTES, other.id);
-	expect_in_vram(buf, BYTES);
-	expect_int(stat_of(0, "pages_to_ram") - here, ==, ALL);
-	expect_int(stat_of(1, "pages_to_vram") - there, ==, ALL);
-	pattern_check(buf, BYTES, SEED);
+	for (int i = 0; i < 2; i++) {
+		uint64_t there = stat_of(1, "pages_to_vram"), here, faults;
+
+		prefer(buf, BYTES, gpu.id);
+		here = stat_of(0, "pages_to_ram");
+		faults = stat_of(0, "cpu_faults");
+		prefer(buf, BYTES, other.id);
+		expect_in_vram(buf, BYTES);
+		expect_int(stat_of(0, "pages_to_ram") - here, ==, ALL);
+		expect_int(stat_of(1, "pages_to_vram") - there, ==, ALL);
+		expect_int(stat_of(0, "cpu_faults") - faults, ==, 0);
+		pattern_check(buf, BYTES, SEED);
+		set(buf, BYTES, KFD_IOCTL_SVM_ATTR_CLR_FLAGS, KFD_IOCTL_SVM_FLAG_HOST_ACCESS);
+	}
 }
 
 /* A GPU that uses memory in place must be able to reach it: KFD's rule for prefetches. */

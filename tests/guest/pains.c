@@ -60,9 +60,11 @@ static void *cpu_adds(void *arg)
 {
 	long i = (long)arg + 1;
 
-	for (; !stop; rounds[i]++)
+	for (; !stop; rounds[i]++) {
 		for (size_t page = 0; page < PAGES && !stop; page += 64)
 			(*word(page + rounds[i] % 64, i))++;
+		nap_us(1000);	/* or the GPU comes to nothing, there being as few CPUs as two */
+	}
 	return NULL;
 }
 
@@ -89,11 +91,13 @@ static unsigned long sum(long i)
 
 static void threads_and_gpu_fight_over_a_range(void)
 {
+	struct kfd_ioctl_svm_attribute small = { KFD_IOCTL_SVM_ATTR_GRANULARITY, 4 };	/* many fights, not long ones */
 	void *(*threads[])(void *) = { cpu_adds, cpu_adds, cpu_adds };
 	struct stats s;
 
 	buf = map_anon(BYTES);
 	gpu_and_queue(&gpu, &q);
+	expect_int(svm_set_attr(&gpu, buf, BYTES, 1, &small), ==, 0);
 	stats_read(&s, 0);
 	run_beside(threads, 3, gpu_adds);
 	diag("%u rounds of the GPU, %u %u %u of threads; %llu pages to VRAM, %llu CPU faults", rounds[0], rounds[1],

@@ -87,6 +87,32 @@ static void pages_that_the_gpu_maps_are_swapped_out(void)
 	value_check(buf, bytes, tap_rounds(3));
 }
 
+/*
+ * What was read back from swap is clean, and the CPU could write to it without a fault: so can the GPU. Nobody but the
+ * driver knows that it has; what is not dirty is dropped, since swap has it.
+ */
+static void what_the_gpu_writes_to_clean_pages_is_kept(void)
+{
+	struct kfd_ioctl_svm_attribute preferred = { KFD_IOCTL_SVM_ATTR_PREFERRED_LOC, 0 };
+	size_t bytes = 2 * MIB, pages = bytes / PAGE;
+	char *buf = map_anon(bytes), *copy = map_anon(bytes);
+
+	pattern_fill(buf, bytes, SEED);
+	gpu_and_queue(&gpu, &q);
+	expect_int(svm_set_attr(&gpu, buf, bytes, 1, &preferred), ==, 0);
+	push_out(buf, bytes);
+	expect(!madvise(buf, bytes, MADV_WILLNEED), "MADV_WILLNEED: %s", strerror(errno));	/* so that swap keeps its copy */
+	pattern_check(buf, bytes, SEED);
+	queue_copy(&q, copy, buf, bytes);	/* they are mapped for reading, not for the writes that follow */
+	queue_run(&q);
+	for (size_t page = 0; page < pages; page++)
+		queue_write32(&q, buf + page * PAGE, page);
+	queue_run(&q);
+	push_out(buf, bytes);
+	for (size_t page = 0; page < pages; page++)
+		expect_int(*(uint32_t *)(buf + page * PAGE), ==, page);
+}
+
 static size_t swapped_out(void)
 {
 	struct sysinfo info;
@@ -147,6 +173,7 @@ static const struct tap_test tests[] = {
 	TAP_TEST(every_other_page_is_swapped_out),
 	TAP_TEST(prefetch_brings_swapped_pages_to_vram),
 	TAP_TEST(pages_that_the_gpu_maps_are_swapped_out),
+	TAP_TEST(what_the_gpu_writes_to_clean_pages_is_kept),
 	TAP_TEST(device_pages_stay_when_ram_is_short),
 	TAP_TEST(gpu_works_while_ram_is_short),
 };

@@ -377,19 +377,6 @@ static void processes_compete_for_vram(void)
 	expect_int(stats_since(&s, "evictions"), >, 0);
 }
 
-static void sparse_accesses_find_room_for_page_tables(void)
-{
-	size_t spots = tap_size(64, 16);	/* each a granule of VRAM, which has 8 */
-	char *buf = map_anon(spots * GRANULE);
-
-	gpu_and_queue(&gpu, &q);
-	for (size_t i = 0; i < spots; i++)
-		queue_write32(&q, buf + i * GRANULE + i * PAGE, i + 1);
-	queue_run(&q);
-	for (size_t i = 0; i < spots; i++)
-		expect_int(*(uint32_t *)(buf + i * GRANULE + i * PAGE), ==, i + 1);
-}
-
 /* Tables for what the GPU uses in RAM, more than the reserve holds (1 MiB, a page for 2 MiB), while memory fills VRAM. */
 static void page_tables_push_memory_out(void)
 {
@@ -425,7 +412,6 @@ static const struct tap_test tests[] = {
 	TAP_TEST(what_goes_round_comes_to_rest),
 	TAP_TEST(four_times_vram_at_random_beside_a_writer),
 	TAP_TEST(processes_compete_for_vram),
-	TAP_TEST(sparse_accesses_find_room_for_page_tables),
 	TAP_TEST(page_tables_push_memory_out),
 };
 

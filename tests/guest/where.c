@@ -119,25 +119,33 @@ static void count_is_exact_after_a_split(void)
 	expect_counted(buf + 3 * MIB, bytes - 3 * MIB);
 }
 
-/* Memory that mremap() has taken away keeps its places: what is new there has others, and counts once. */
-static void count_is_of_what_is_there_now(void)
+/* All but the first @kept bytes are taken away, and new memory comes there. */
+static void count_after_mremap(size_t kept)
 {
-	size_t bytes = 2 * GRANULE;
-	char *buf, *elsewhere = map_anon(bytes);
+	size_t bytes = 2 * GRANULE, taken = bytes - kept;
+	char *buf = in_vram(bytes), *elsewhere = (char *)map_anon(bytes) + kept;
 
-	gpu_open(&gpu, 0);
-	buf = in_vram(bytes);
-	expect(mremap(buf, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, elsewhere) == elsewhere, "mremap: %s",
+	expect(mremap(buf + kept, taken, taken, MREMAP_MAYMOVE | MREMAP_FIXED, elsewhere) == elsewhere, "mremap: %s",
 	       strerror(errno));
-	expect(mmap(buf, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == buf,
+	expect(mmap(buf + kept, taken, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == buf + kept,
 	       "mmap: %s", strerror(errno));
 	expect_int(svm_prefetch(&gpu, buf, bytes, gpu.id), ==, 0);
 	expect_in_vram(buf, bytes);
 	expect_counted(buf, bytes);
-	pattern_check(elsewhere, bytes, SEED);	/* comes home */
+	for (size_t i = 0; i < taken / 4; i++)	/* comes home */
+		expect_int(((uint32_t *)elsewhere)[i], ==, pattern_at(kept / 4 + i, SEED));
 	expect_counted(buf, bytes);
 	expect_int(svm_prefetch(&gpu, buf, bytes, 0), ==, 0);
 	expect_counted(buf, bytes);
+	pattern_check(buf, kept, SEED);
+}
+
+/* Memory that mremap() has taken away keeps its places: what is new there has others, and counts once. */
+static void count_is_of_what_is_there_now(void)
+{
+	gpu_open(&gpu, 0);
+	count_after_mremap(0);
+	count_after_mremap(100 * PAGE);
 }
 
 static void count_is_zero_after_eviction(void)
