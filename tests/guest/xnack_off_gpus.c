@@ -125,6 +125,7 @@ static void memory_of_both_goes_where_both_reach_it(void)
 			expect_in_vram(buf, bytes);
 		else
 			expect_in_ram(buf, bytes);
+		expect_int(counted(to, "pages_to_vram"), ==, hive() ? bytes / PAGE : 0);
 		for (unsigned int i = 0; i < 2; i++) {
 			memset(out, 0, bytes);
 			queue_copy(&q[i], out, buf, bytes);
