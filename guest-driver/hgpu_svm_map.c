@@ -442,6 +442,7 @@ static int map_block(const struct map_block *whole, unsigned int gpu)
 	unsigned long timeout = jiffies +
 				msecs_to_jiffies(HMM_RANGE_DEFAULT_TIMEOUT);
 	struct map_block b = *whole;
+	u32 flags = whole->flags;
 	unsigned int try;
 	int err;
 
@@ -451,6 +452,12 @@ static int map_block(const struct map_block *whole, unsigned int gpu)
 
 	for (try = 1; ; try++) {
 		err = map_block_once(&b, gpu);
+		if (err == -EBUSY && b.flags != flags) {
+			/* Nothing has changed but what is looked for. */
+			flags = b.flags;
+			timeout = jiffies +
+				  msecs_to_jiffies(HMM_RANGE_DEFAULT_TIMEOUT);
+		}
 		if (err != -EBUSY || time_after(jiffies, timeout))
 			return err;
 		hgpu_stat_inc(b.hdev, fault_retries);
