@@ -4,7 +4,7 @@
  * access; one that cannot halts the queue by itself, and its report is all there is.
  *
  * RUN:
- * RUN: --device xnack=off
+ * RUN-DEFAULT: --device xnack=off
  */
 #include <sys/mman.h>
 
