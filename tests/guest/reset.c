@@ -69,14 +69,18 @@ static void write_and_be_halted(void *gone)
 	queue_destroy(&q);
 }
 
-/* The one access is judged partly before the reset, the other after it. */
+/* The one access is judged partly before the reset, the other after it; unless the first was quick: that is for good. */
 static void reset_with_a_wrong_access(void *gone)
 {
+	uint64_t before = stat_now("gpu_faults_noretry");
+
 	gpu_and_queue(&gpu, &q);
 	queue_write32(&q, gone, 2);
 	queue_submit(&q);
 	nap_us(4000);	/* reported once, and not yet denied */
 	reset();
+	if (stat_now("gpu_faults_noretry") > before)
+		return;
 	new_queue();
 	queue_write32(&q, gone, 3);
 	queue_run_into_fault(&q);
