@@ -2,7 +2,7 @@
 /*
  * VRAM of which the BAR shows an eighth: the GPU uses all of it, the processor gets an error for the rest.
  *
- * RUN: --vram 128M --device vram-bar-size=16M
+ * RUN-DEFAULT: --vram 128M --device vram-bar-size=16M
  */
 #include <errno.h>
 #include <fcntl.h>

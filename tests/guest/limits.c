@@ -2,7 +2,7 @@
 /*
  * What VRAM costs in system memory, and what is left for processes: much VRAM in little memory, and two GPUs.
  *
- * RUN: --vram 64G --device vram-bar-size=256M --mem 4G
+ * RUN-DEFAULT: --vram 64G --device vram-bar-size=256M --mem 4G
  * RUN-DEFAULT: --gpus 2 --vram 8G --device vram-bar-size=256M
  */
 #include <errno.h>

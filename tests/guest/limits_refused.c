@@ -3,7 +3,7 @@
  * A guest too small for its GPU: VRAM of 64 GiB takes struct pages of 1 GiB, which is more than there is. The
  * driver says so, and the guest lives.
  *
- * RUN: --vram 64G --device vram-bar-size=256M --mem 1G --no-driver
+ * RUN-DEFAULT: --vram 64G --device vram-bar-size=256M --mem 1G --no-driver
  */
 #include <stdio.h>
 #include <string.h>

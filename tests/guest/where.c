@@ -3,7 +3,7 @@
  * The driver counts the pages of each range that are in VRAM (debugfs hmm_gpu/N/ranges); the kernel's page table
  * is the witness. Then how much a CPU fault brings home, which is the range's granularity.
  *
- * RUN: --vram 128M --device vram-bar-size=16M
+ * RUN-DEFAULT: --vram 128M --device vram-bar-size=16M
  */
 #include <errno.h>
 #include <inttypes.h>

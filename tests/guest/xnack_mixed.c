@@ -3,7 +3,7 @@
  * A GPU with recoverable faults (XNACK) and one without in the same guest: processes have the mode that all of their
  * GPUs can do.
  *
- * RUN: --gpus 2 --vram 64M --qemu-arg -set --qemu-arg device.gpu1.xnack=off
+ * RUN-DEFAULT: --gpus 2 --vram 64M --qemu-arg -set --qemu-arg device.gpu1.xnack=off
  */
 #include <errno.h>
 #include <stdio.h>
