@@ -95,11 +95,13 @@ struct hgpu_svm_resolved {
  *	was fine
  * @gpu: index in &hgpu_svms.gpus
  * @poisoned: the PTE is no-retry
+ * @was: then, what a buffer had mapped there, which is its own; else 0
  * @read_only: it is a write to memory that can be read
  */
 struct hgpu_svm_denial {
 	u64 page;
 	u64 since;
+	u64 was;
 	u8 gpu;
 	bool poisoned;
 	bool read_only;

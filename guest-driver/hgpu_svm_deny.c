@@ -49,7 +49,8 @@ static struct hgpu_svm_denial *find_denial(struct hgpu_svms *svms,
 static void drop_denial(struct hgpu_svms *svms, struct hgpu_svm_denial *denial)
 {
 	if (denial->poisoned)
-		hgpu_svm_unpoison(svms, denial->gpu, denial->page);
+		hgpu_svm_unpoison(svms, denial->gpu, denial->page,
+				  denial->was);
 	*denial = HGPU_SVM_NO_DENIAL;
 }
 
@@ -133,7 +134,10 @@ void hgpu_svm_deny(struct hgpu_svms *svms, const struct hgpu_svm_fault *fault,
 			       "write" : "read",
 			       fault->page << PAGE_SHIFT, why);
 	hgpu_stat_inc(hdev, gpu_faults_failed);
-	if (hgpu_svm_poison(svms, fault->gpu, fault->page))
+	if (denial->poisoned)
+		hgpu_svm_unpoison(svms, fault->gpu, fault->page, denial->was);
+	denial->poisoned = false;
+	if (hgpu_svm_poison(svms, fault->gpu, fault->page, &denial->was))
 		return;
 	denial->poisoned = true;
 	denial->read_only = why == -EROFS || is_read_only(fault);

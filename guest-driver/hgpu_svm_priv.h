@@ -153,8 +153,8 @@ u8 hgpu_svm_zap_locked(struct hgpu_svms *svms, u64 first, u64 last);
 void hgpu_svm_zap(struct hgpu_svms *svms, u64 first, u64 last);
 u64 hgpu_svm_read_pte(struct hgpu_svms *svms, unsigned int gpu, u64 page);
 void hgpu_svm_replay(struct hgpu_svms *svms, unsigned int gpu);
-int hgpu_svm_poison(struct hgpu_svms *svms, unsigned int gpu, u64 page);
-void hgpu_svm_unpoison(struct hgpu_svms *svms, unsigned int gpu, u64 page);
+int hgpu_svm_poison(struct hgpu_svms *svms, unsigned int gpu, u64 page, u64 *was);
+void hgpu_svm_unpoison(struct hgpu_svms *svms, unsigned int gpu, u64 page, u64 was);
 
 /* Attributes (hgpu_svm_attr.c) */
 

@@ -10,6 +10,7 @@
 #include <linux/error-injection.h>
 #include <linux/slab.h>
 
+#include "hgpu_process.h"
 #include "hgpu_svm_priv.h"
 #include "hgpu_svm_trace.h"
 
@@ -272,25 +273,39 @@ void hgpu_svm_replay(struct hgpu_svms *svms, unsigned int gpu)
  * @svms: the process's
  * @gpu: index
  * @page: virtual page number
+ * @was: gets what a buffer has mapped there, for hgpu_svm_unpoison(); else 0
  *
  * A parked access is walked again and finds a no-retry entry, so that its
- * queue halts instead of waiting for ever.
+ * queue halts instead of waiting for ever. An entry of ours is unmapped; one of
+ * a buffer stays the buffer's, DMA mapping and all.
  *
  * Context: process context, may sleep; &hgpu_svms.lock is held.
  * Return: 0 or hgpu_vm_prepare()'s error: the access stays parked.
  */
-int hgpu_svm_poison(struct hgpu_svms *svms, unsigned int gpu, u64 page)
+int hgpu_svm_poison(struct hgpu_svms *svms, unsigned int gpu, u64 page, u64 *was)
 {
+	struct hgpu_process *process = container_of(svms, struct hgpu_process,
+						    svms);
+	struct hgpu_vm *vm = svms->gpus[gpu].vm;
 	u64 pte = HGPU_VM_NORETRY_FLAGS;
 	int err;
 
 	lockdep_assert_held(&svms->lock);
 
-	err = hgpu_vm_prepare(svms->gpus[gpu].vm, page, page);
+	*was = 0;
+	err = hgpu_vm_prepare(vm, page, page);
 	if (err)
 		return err;
 	mutex_lock(&svms->notifier_lock);
-	hgpu_svm_write_ptes_locked(svms, gpu, page, 1, &pte, HGPU_FLUSH_ALWAYS);
+	if (hgpu_process_va_is_bo(process, page, page)) {
+		hgpu_vm_read(vm, page, 1, was);
+		hgpu_vm_set(vm, page, 1, &pte);
+		hgpu_vm_flush_tlb(vm);
+		trace_hgpu_svm_replay(svms, gpu, page, 1);
+	} else {
+		hgpu_svm_write_ptes_locked(svms, gpu, page, 1, &pte,
+					   HGPU_FLUSH_ALWAYS);
+	}
 	mutex_unlock(&svms->notifier_lock);
 	return 0;
 }
@@ -300,18 +315,19 @@ int hgpu_svm_poison(struct hgpu_svms *svms, unsigned int gpu, u64 page)
  * @svms: the process's
  * @gpu: index
  * @page: virtual page number; an entry that is valid by now stays
+ * @was: from hgpu_svm_poison()
  *
  * Context: process context; &hgpu_svms.lock is held.
  */
-void hgpu_svm_unpoison(struct hgpu_svms *svms, unsigned int gpu, u64 page)
+void hgpu_svm_unpoison(struct hgpu_svms *svms, unsigned int gpu, u64 page, u64 was)
 {
-	u64 pte, none = 0;
+	u64 pte;
 
 	lockdep_assert_held(&svms->lock);
 
 	mutex_lock(&svms->notifier_lock);
 	if (svms->gpus[gpu].vm &&
 	    !hgpu_vm_read(svms->gpus[gpu].vm, page, 1, &pte) && pte)
-		hgpu_vm_set(svms->gpus[gpu].vm, page, 1, &none);
+		hgpu_vm_set(svms->gpus[gpu].vm, page, 1, &was);
 	mutex_unlock(&svms->notifier_lock);
 }

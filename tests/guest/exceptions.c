@@ -4,6 +4,7 @@
  * nobody else notices. A GPU that is reset tells everybody. As KFD in Linux 6.12, but for what SPEC.md says.
  *
  * RUN:
+ * RUN-DEFAULT: --iommu
  */
 #include <errno.h>
 #include <stdio.h>
