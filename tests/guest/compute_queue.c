@@ -98,19 +98,6 @@ static int unmap(const struct bo *bo)
 		.handle = bo->handle, .n_devices = 1, .device_ids_array_ptr = (uintptr_t)&gpu.id });
 }
 
-/* What an SDMA queue does is not held up by any of this. */
-static void sdma_works(void)
-{
-	char *buf = map_anon(MIB);
-	struct queue own;
-
-	queue_create(&own, &gpu, 64 << 10);
-	queue_fill(&own, buf, 0x600d600d, MIB);
-	queue_run(&own);
-	value_check(buf, MIB, 0x600d600d);
-	queue_destroy(&own);
-}
-
 /* ---- life ---- */
 
 static void queues_of_both_formats_come_and_go(void)
@@ -133,7 +120,7 @@ static void queues_of_both_formats_come_and_go(void)
 		expect_int(destroy_id(c.args.queue_id), ==, -EINVAL);
 		expect_int(change(c.args.queue_id, NULL, 0, 0), ==, -EFAULT);
 	}
-	sdma_works();
+	gpu_works(&gpu);
 }
 
 static void ids_and_doorbells_are_not_shared(void)
@@ -181,7 +168,7 @@ static void nothing_runs(void)
 		gpu.doorbells[(c.args.doorbell_offset & 8191) / 8] = 5;
 		if (round)	/* also for a queue that is found with work when it is enabled */
 			expect_int(change(c.args.queue_id, c.ring.at, RING, round == 1 ? 0 : 100), ==, 0);
-		sdma_works();
+		gpu_works(&gpu);
 		expect_int(wait_one(event, 50), ==, TIMEOUT);
 		expect_int(pointers[0], ==, 0);
 		expect_int(*(volatile uint32_t *)word, ==, 1);
@@ -239,7 +226,7 @@ static void there_are_127_queues_at_most(void)
 	expect_int(destroy_id(c.args.queue_id), ==, 0);
 	for (int i = 0; i < 127; i++)
 		expect_int(destroy_id(id[i]), ==, i == 50 ? -EINVAL : 0);
-	sdma_works();
+	gpu_works(&gpu);
 }
 
 static void reset_leaves_compute_queues(void)
@@ -254,7 +241,7 @@ static void reset_leaves_compute_queues(void)
 	expect_int(write_text(path, "1"), ==, 0);
 	expect_int(change(c.args.queue_id, c.ring.at, RING, 100), ==, 0);
 	unmake(&c);
-	sdma_works();
+	gpu_works(&gpu);
 }
 
 static void die_with_queues(void *arg)

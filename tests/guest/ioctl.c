@@ -23,20 +23,6 @@
 static struct gpu gpu;
 static struct queue q;
 
-/* The GPU still works for us. */
-static void still_works(void)
-{
-	char *buf = map_anon(MIB);
-	struct queue own;
-
-	queue_create(&own, &gpu, 64 << 10);
-	queue_fill(&own, buf, 0x600d600d, MIB);
-	queue_run(&own);
-	value_check(buf, MIB, 0x600d600d);
-	queue_destroy(&own);
-	munmap(buf, MIB);
-}
-
 #define refuse(error, request, ...) do { \
 	int got_; \
 	__typeof__(__VA_ARGS__) args_ = __VA_ARGS__; \
@@ -64,7 +50,7 @@ static void unknown_numbers_are_refused(void)
 			fail("ioctl number %#x gave %d", nr, got);
 	}
 	expect_int(kfd_ioctl(&gpu, _IOWR('X', 1, int), big), <, 0);
-	still_works();
+	gpu_works(&gpu);
 }
 
 /* Trap 1 of the contract: older and newer programs have structures of other sizes. */
@@ -92,7 +78,7 @@ static void bad_pointers_give_efault(void)
 		expect_int(kfd_ioctl(&gpu, request, NULL), ==, -EFAULT);
 		expect_int(kfd_ioctl(&gpu, request, (void *)0xffff888000001000ul), ==, -EFAULT);
 	}
-	still_works();
+	gpu_works(&gpu);
 }
 
 static void mmap_of_odd_offsets_is_refused(void)
@@ -106,7 +92,7 @@ static void mmap_of_odd_offsets_is_refused(void)
 
 		expect(at == MAP_FAILED, "mmap of /dev/kfd at %#lx gave %p", bad[i], at);
 	}
-	still_works();
+	gpu_works(&gpu);
 }
 
 static void doorbells_of_other_sizes_are_refused(void)
@@ -139,7 +125,7 @@ static void acquire_vm_wants_a_render_node_of_ours(void)
 	refuse(EBUSY, AMDKFD_IOC_ACQUIRE_VM, (struct kfd_ioctl_acquire_vm_args){ .drm_fd = other, .gpu_id = gpu.id });
 	refuse(EINVAL, AMDKFD_IOC_ACQUIRE_VM, (struct kfd_ioctl_acquire_vm_args){ .drm_fd = 12345, .gpu_id = gpu.id });
 	refuse(0, AMDKFD_IOC_ACQUIRE_VM, (struct kfd_ioctl_acquire_vm_args){ .drm_fd = gpu.drm, .gpu_id = gpu.id });
-	still_works();
+	gpu_works(&gpu);
 }
 
 static void xnack_mode_is_fixed_while_queues_live(void)
@@ -182,7 +168,7 @@ static void bad_allocations_are_refused(void)
 		if (got != -EINVAL && got != -ENOMEM)
 			fail("bad allocation %zu gave %d (%s)", i, got, strerror(-got));
 	}
-	still_works();
+	gpu_works(&gpu);
 }
 
 static void handles_of_nothing_are_refused(void)
@@ -199,7 +185,7 @@ static void handles_of_nothing_are_refused(void)
 		refuse(EINVAL, AMDKFD_IOC_UNMAP_MEMORY_FROM_GPU, (struct kfd_ioctl_unmap_memory_from_gpu_args){
 			.handle = bad[i], .n_devices = 1, .device_ids_array_ptr = (uintptr_t)ids });
 	}
-	still_works();
+	gpu_works(&gpu);
 }
 
 static void map_with_bad_device_lists_is_refused(void)
@@ -218,7 +204,7 @@ static void map_with_bad_device_lists_is_refused(void)
 	refuse(EFAULT, AMDKFD_IOC_MAP_MEMORY_TO_GPU, MAP(1, 0, 0x1000));
 	expect_int(kfd_ioctl(&gpu, AMDKFD_IOC_MAP_MEMORY_TO_GPU, &MAP(~0u, 0, ids)), <, 0);
 	bo_destroy(&bo);
-	still_works();
+	gpu_works(&gpu);
 }
 
 static void memory_of_a_queue_cannot_be_unmapped(void)
@@ -277,7 +263,7 @@ static void bad_queues_are_refused(void)
 	refuse(0, AMDKFD_IOC_DESTROY_QUEUE, (struct kfd_ioctl_destroy_queue_args){ .queue_id = good.queue_id });
 	refuse(EINVAL, AMDKFD_IOC_DESTROY_QUEUE, (struct kfd_ioctl_destroy_queue_args){ .queue_id = good.queue_id });
 	refuse(EINVAL, AMDKFD_IOC_DESTROY_QUEUE, (struct kfd_ioctl_destroy_queue_args){ .queue_id = ~0u });
-	still_works();
+	gpu_works(&gpu);
 }
 
 static void queues_run_out_with_an_error(void)
@@ -306,7 +292,7 @@ static void queues_run_out_with_an_error(void)
 	expect_int(n, >=, 2 * HGPU_SDMA_RLC_QUEUES);
 	while (n--)
 		refuse(0, AMDKFD_IOC_DESTROY_QUEUE, (struct kfd_ioctl_destroy_queue_args){ .queue_id = many[n].id });
-	still_works();
+	gpu_works(&gpu);
 }
 
 static void odd_doorbell_values_are_refused_by_the_device(void)
@@ -355,7 +341,7 @@ static void bad_svm_calls_are_refused(void)
 	expect_int(svm_set_attr(&gpu, buf, PAGE, 1, &a), ==, -EINVAL);
 	expect_int(svm_get_attr(&gpu, buf, PAGE, 1, &a), ==, -EINVAL);
 	pattern_check(buf, MIB, 1);
-	still_works();
+	gpu_works(&gpu);
 }
 
 static void svm_with_a_lying_count_is_refused(void)
@@ -373,7 +359,7 @@ static void svm_with_a_lying_count_is_refused(void)
 	c.args.nattr = 1;
 	c.args.op = 9;
 	expect_int(kfd_ioctl(&gpu, AMDKFD_IOC_SVM + (sizeof(c.a) << _IOC_SIZESHIFT), &c), ==, -EINVAL);
-	still_works();
+	gpu_works(&gpu);
 }
 
 static void svm_over_a_buffer_is_refused(void)
@@ -385,7 +371,7 @@ static void svm_over_a_buffer_is_refused(void)
 	bo_create(&bo, &gpu, 4 * PAGE);
 	expect_int(svm_set_attr(&gpu, bo.at, 4 * PAGE, 1, &a), <, 0);
 	bo_destroy(&bo);
-	still_works();
+	gpu_works(&gpu);
 }
 
 /* Every number with every length and with arguments that mean nothing: no answer matters, survival does. */
@@ -417,7 +403,7 @@ static void drm_calls_of_others_are_refused(void)
 	gpu_open(&gpu, 0);
 	for (unsigned int nr = 0x40; nr < 0xa0; nr++)	/* driver-private numbers: amdgpu's, for instance */
 		expect_int(ioctl(gpu.drm, _IOC(_IOC_READ | _IOC_WRITE, 'd', nr, 64), args), ==, -1);
-	still_works();
+	gpu_works(&gpu);
 }
 
 static const struct tap_test tests[] = {

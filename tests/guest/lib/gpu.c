@@ -484,6 +484,19 @@ void queue_run(struct queue *q)
 	queue_wait(q);
 }
 
+void gpu_works(struct gpu *gpu)
+{
+	char *buf = map_anon(MIB);
+	struct queue own;
+
+	queue_create(&own, gpu, 64 << 10);
+	queue_fill(&own, buf, 0x600d600d, MIB);
+	queue_run(&own);
+	value_check(buf, MIB, 0x600d600d);
+	queue_destroy(&own);
+	munmap(buf, MIB);
+}
+
 void queue_run_into_fault(struct queue *q)
 {
 	uint64_t before = stat_now("gpu_faults_noretry");

@@ -134,6 +134,9 @@ void queue_run_into_fault(struct queue *q);
 void queue_wait(struct queue *q);
 void queue_run(struct queue *q);	/* submit and wait */
 
+/* A GPU still does what it is asked to, by a queue of its own; fails the test if not. */
+void gpu_works(struct gpu *gpu);
+
 /* Shared virtual memory; 0 or -errno. */
 int svm_set_attr(struct gpu *gpu, const void *at, size_t size, unsigned int n,
 		 const struct kfd_ioctl_svm_attribute *attrs);
