@@ -38,6 +38,7 @@ HGPU_ASSERT_SIZE(struct hgpu_ih_entry, 32);
 #define HGPU_IH_CLIENTID_SDMA6      0x13
 #define HGPU_IH_CLIENTID_SDMA7      0x18
 #define HGPU_IH_CLIENTID_VMC        0x12
+#define HGPU_IH_CLIENTID_GRBM_CP    0x14
 
 /* Client SDMAn; ring id is the context (HGPU_SDMA_CTX_*) */
 #define HGPU_SRCID_SDMA_TRAP        224     /* data 0: context of the TRAP packet */
@@ -60,5 +61,8 @@ HGPU_ASSERT_SIZE(struct hgpu_ih_entry, 32);
 /* data 2 (own): which context was it: engine 7:4, context 3:0 */
 #define HGPU_IH_FAULT_DATA2__ENGINE GENMASK(7, 4)
 #define HGPU_IH_FAULT_DATA2__CTX    GENMASK(3, 0)
+
+/* Client GRBM_CP: a job of the virgl engine has ended (SPEC 11.4); ring id: the slot */
+#define HGPU_SRCID_CP_EOP           181     /* data 0: the job's sequence */
 
 #endif /* HGPU_IH_H */

@@ -55,6 +55,7 @@
 #define   HGPU_CAPS__SDMA_RLC_QUEUES GENMASK(7, 4)
 #define   HGPU_CAPS__VM_INV_ENGINES GENMASK(12, 8)
 #define   HGPU_CAPS__XNACK         BIT(13)         /* retry faults can be had */
+#define   HGPU_CAPS__VIRGL_SLOTS    GENMASK(16, 14) /* 0: no virgl engine */
 #define HGPU_SCRATCH                0x000c
 #define HGPU_VRAM_SIZE_LO           0x0010          /* bytes */
 #define HGPU_VRAM_SIZE_HI           0x0014
