@@ -1,13 +1,13 @@
 /*
  * What the device and its renderer process say to each other.
  *
- * The device starts the process with two inherited descriptors: 3, one end of
- * a SOCK_SEQPACKET socket pair, and 4, the staging memory (a memfd sealed
- * against growing and shrinking, mapped shared by both). One packet is one
- * message. The renderer speaks first (HELLO); from then on every request has
- * exactly one reply, in order, carrying its sequence number. At most one
- * request is outstanding. All data (command stream, range table, contents of
- * resources) lies in staging memory; messages carry offsets only.
+ * The device starts the process with two descriptors: 0, one end of a
+ * SOCK_SEQPACKET socket pair, and 1, the staging memory (a memfd sealed against
+ * growing and shrinking, mapped shared by both). One packet is one message. The
+ * renderer speaks first (HELLO); from then on every request has exactly one
+ * reply, in order, carrying its sequence number. At most one request is
+ * outstanding. All data (command stream, range table, contents of resources)
+ * lies in staging memory; messages carry offsets only.
  *
  * The renderer is not trusted by the device: a reply of the wrong size,
  * sequence number or kind ends it. Silence past the deadline does as well.
@@ -20,10 +20,23 @@
 
 #include <stdint.h>
 
+#include "hgpu_virgl.h"
+
 #define HGPU_WIRE_VERSION 1u
-#define HGPU_WIRE_SOCKET_FD 3
-#define HGPU_WIRE_STAGING_FD 4
+#define HGPU_WIRE_SOCKET_FD 0
+#define HGPU_WIRE_STAGING_FD 1
 #define HGPU_WIRE_TEXT 184
+
+/*
+ * Staging memory: the stream, the range table, then the contents of ranges
+ * wherever the device puts them (there is room to align each to 64 bytes). The
+ * renderer takes any offsets.
+ */
+#define HGPU_WIRE_STREAM        UINT64_C(0)
+#define HGPU_WIRE_RANGES        (HGPU_WIRE_STREAM + 4 * HGPU_VIRGL_STREAM_DW)
+#define HGPU_WIRE_DATA          (HGPU_WIRE_RANGES + (64 << 10))
+#define HGPU_WIRE_STAGING_SIZE  (HGPU_WIRE_DATA + HGPU_VIRGL_STAGING + \
+                                 (64 << 10))
 
 enum hgpu_wire_kind {
     HGPU_WIRE_HELLO = 1,
@@ -93,11 +106,15 @@ struct hgpu_wire_request {
     };
 };
 
+/*
+ * @detail: of HELLO, HGPU_WIRE_VERSION; of a SUBMIT with NO_RESOURCE or
+ * BAD_TRANSFER, the row of the range table; else 0.
+ */
 struct hgpu_wire_reply {
     uint32_t kind;
     uint32_t sequence;
     uint32_t status;
-    uint32_t version;                   /* HELLO; else 0 */
+    uint32_t detail;                    /* see below */
     uint64_t in_ns;                     /* SUBMIT: where its time went */
     uint64_t render_ns;
     uint64_t out_ns;
