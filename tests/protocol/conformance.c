@@ -17,11 +17,14 @@
 #include "hgpu_pte.h"
 #include "hgpu_regs.h"
 #include "hgpu_sdma.h"
+#include "hgpu_virgl.h"
+#include "hgpu_virgl_cmd.h"
 
 #include "amdgpu/vega10_sdma_pkt_open.h"
 #include "include/asic_reg/gc/gc_9_0_sh_mask.h"
 #include "include/asic_reg/oss/osssys_4_0_sh_mask.h"
 #include "include/asic_reg/sdma0/sdma0_4_0_sh_mask.h"
+#include "include/ivsrcid/gfx/irqsrcs_gfx_9_0.h"
 #include "include/ivsrcid/sdma0/irqsrcs_sdma0_4_0.h"
 #include "include/ivsrcid/vmc/irqsrcs_vmc_1_0.h"
 #include "include/soc15_ih_clientid.h"
@@ -318,6 +321,8 @@ VALUE(HGPU_IH_CLIENTID_SDMA5, SOC15_IH_CLIENTID_SDMA5),
 VALUE(HGPU_IH_CLIENTID_SDMA6, SOC15_IH_CLIENTID_SDMA6),
 VALUE(HGPU_IH_CLIENTID_SDMA7, SOC15_IH_CLIENTID_SDMA7),
 VALUE(HGPU_IH_CLIENTID_VMC, SOC15_IH_CLIENTID_VMC),
+VALUE(HGPU_IH_CLIENTID_GRBM_CP, SOC15_IH_CLIENTID_GRBM_CP),
+VALUE(HGPU_SRCID_CP_EOP, GFX_9_0__SRCID__CP_EOP_INTERRUPT),
 VALUE(HGPU_SRCID_SDMA_TRAP, SDMA0_4_0__SRCID__SDMA_TRAP),
 VALUE(HGPU_SRCID_SDMA_ILLEGAL, AMD_SDMA_V3_0_ILLEGAL_INST),
 VALUE(HGPU_SRCID_SDMA_BUS_ERROR, SDMA0_4_0__SRCID__SDMA_ECC),
@@ -352,6 +357,8 @@ static const struct { const char *name, *why; } own[] = {
 	{ "HGPU_VM_ENTRIES", "from HGPU_VM_BITS" }, { "HGPU_VM_TABLE_SIZE", "from HGPU_VM_BITS" },
 	{ "HGPU_VM_SHIFT", "from HGPU_VM_BITS" },
 
+	{ "HGPU_VIRGL_*", "own engine; what a stream holds is Gallium's, of which amdgpu knows nothing" },
+	{ "HGPU_IH_FAULT_ENGINE_VIRGL", "own engine" },
 	{ "HGPU_ID", "own register" }, { "HGPU_ID_VALUE", "own" },
 	{ "HGPU_VERSION", "own register" }, { "HGPU_VERSION_VALUE", "own" },
 	{ "HGPU_CAPS", "own register" }, { "HGPU_CAPS__*", "own" }, { "HGPU_SCRATCH", "own register" },
