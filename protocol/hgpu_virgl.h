@@ -91,7 +91,7 @@ struct hgpu_virgl_range {
     hgpu_le32 stride;               /* bytes a row in memory; 0: packed */
     hgpu_le32 x, y, z, w, h, d;     /* buffers: x and w in bytes, y = z = 0, h = d = 1 */
     hgpu_le64 addr;                 /* in the job's VMID */
-    hgpu_le64 size;                 /* bytes of memory */
+    hgpu_le64 size;                 /* bytes of memory: stride * (h - 1) + a row of w texels */
     hgpu_le64 reserved;
 };
 HGPU_ASSERT_SIZE(struct hgpu_virgl_range, 64);

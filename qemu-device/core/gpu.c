@@ -28,6 +28,7 @@ void hgpu_init(HgpuGpu *gpu, const HgpuHostOps *ops, void *opaque,
     gpu->xnack = config->xnack;
     gpu->hive = config->hive;
     gpu->node = config->node;
+    gpu->virgl_slots = config->virgl_slots;
     gpu->reg_read = hgpu_reg_read;
     gpu->reg_write = hgpu_reg_write;
     gpu->running = 1;

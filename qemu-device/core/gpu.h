@@ -22,7 +22,9 @@
 #include "hgpu_ih.h"
 #include "hgpu_sdma.h"
 #include "hgpu_mqd.h"
+#include "hgpu_virgl.h"
 #include "events.h"
+#include "virgl_wire.h"
 
 /* Bytes moved in one call of hgpu_run(), at most. */
 #define HGPU_SLICE_BYTES        (256 * 1024)
@@ -34,9 +36,10 @@
 typedef struct HgpuGpu HgpuGpu;
 
 /*
- * What the core needs of its host. Every member must be set. Bus addresses
- * are the device's (behind a vIOMMU, if there is one). None of these may call
- * back into the core, except that guest_error and trace may read state.
+ * What the core needs of its host. Every member must be set, where it does not
+ * say otherwise. Bus addresses are the device's (behind a vIOMMU, if there is
+ * one). None of these may call back into the core, except that guest_error and
+ * trace may read state.
  */
 typedef struct HgpuHostOps {
     /* 0, or a negative number if any part of the transaction failed. */
@@ -80,6 +83,27 @@ typedef struct HgpuHostOps {
     void (*trace)(void *opaque, uint32_t id, const uint64_t *args);
     void (*guest_error)(void *opaque, const char *fmt, ...)
         G_GNUC_PRINTF(2, 3);
+
+    /*
+     * The renderers of virgl contexts (SPEC 11), each a process; these three
+     * may be NULL where HgpuConfig.virgl_slots is 0.
+     *
+     * Start the renderer of context @ctx, 1 to HGPU_VIRGL_CONTEXTS, which has
+     * none. Its HELLO, or TIMEOUT or DIED in its place, comes as a reply.
+     * *staging: HGPU_WIRE_STAGING_SIZE, mapped until virgl_kill. False: it
+     * cannot be started, and the host has said why.
+     */
+    bool (*virgl_start)(void *opaque, uint32_t ctx, uint8_t **staging);
+    /*
+     * Send @req, when the last one was replied to; the host numbers it and
+     * keeps its deadline in host time. The reply, or TIMEOUT or DIED in its
+     * place, comes by hgpu_virgl_reply(), never from within. False: the
+     * renderer has died, and no reply will come.
+     */
+    bool (*virgl_send)(void *opaque, uint32_t ctx,
+                       const struct hgpu_wire_request *req);
+    /* End it: no reply any more, staging memory is gone. Ended already: no-op. */
+    void (*virgl_kill)(void *opaque, uint32_t ctx);
 } HgpuHostOps;
 
 /* What a GPU is. It is no state: it lasts as long as the GPU. */
@@ -90,6 +114,7 @@ typedef struct HgpuConfig {
     bool xnack;                 /* has retry faults */
     uint32_t hive;              /* which, 0: in none */
     uint32_t node;              /* in the hive, below HGPU_XGMI_NODES */
+    uint32_t virgl_slots;       /* 0: no engine; else HGPU_VIRGL_SLOTS, with xnack */
 } HgpuConfig;
 
 /* ---- Guest-visible state: fixed-width integers, arrays, counts only ---- */
@@ -252,6 +277,7 @@ struct HgpuGpu {
     bool xnack;
     uint32_t hive;
     uint32_t node;
+    uint32_t virgl_slots;
     uint32_t running;           /* the machine runs */
     uint32_t scheduled;         /* ops->schedule() called, hgpu_run() not yet */
     uint64_t timer_ns;          /* when the timer is armed for, 0: it is not */
@@ -307,5 +333,17 @@ void hgpu_pre_save(HgpuGpu *gpu);
  * GPU has been reset and the load must fail.
  */
 const char *hgpu_post_load(HgpuGpu *gpu);
+
+/*
+ * hgpu_virgl_reply: what the renderer of context @ctx answered
+ *
+ * The host has checked size, sequence and kind of it. From the main loop, not
+ * from within another call of the core; also while the machine is stopped.
+ */
+void hgpu_virgl_reply(HgpuGpu *gpu, uint32_t ctx,
+                      const struct hgpu_wire_reply *reply);
+
+/* How many virgl contexts there are, lost ones too: none of them can be saved. */
+uint32_t hgpu_virgl_contexts(const HgpuGpu *gpu);
 
 #endif /* HGPU_CORE_GPU_H */

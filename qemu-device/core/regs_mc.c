@@ -31,7 +31,8 @@ static uint32_t read_caps(const HgpuRegRef *ref)
     return FIELD_PREP(HGPU_CAPS__SDMA_ENGINES, ref->gpu->nr_engines) |
            FIELD_PREP(HGPU_CAPS__SDMA_RLC_QUEUES, HGPU_SDMA_RLC_QUEUES) |
            FIELD_PREP(HGPU_CAPS__VM_INV_ENGINES, HGPU_VM_INV_ENGINES) |
-           FIELD_PREP(HGPU_CAPS__XNACK, ref->gpu->xnack);
+           FIELD_PREP(HGPU_CAPS__XNACK, ref->gpu->xnack) |
+           FIELD_PREP(HGPU_CAPS__VIRGL_SLOTS, ref->gpu->virgl_slots);
 }
 
 static uint32_t read_vram_lo(const HgpuRegRef *ref)

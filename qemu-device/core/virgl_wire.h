@@ -114,7 +114,7 @@ struct hgpu_wire_reply {
     uint32_t kind;
     uint32_t sequence;
     uint32_t status;
-    uint32_t detail;                    /* see below */
+    uint32_t detail;                    /* see above */
     uint64_t in_ns;                     /* SUBMIT: where its time went */
     uint64_t render_ns;
     uint64_t out_ns;

@@ -110,6 +110,7 @@ static void G_GNUC_PRINTF(2, 3) guest_error(void *opaque, const char *fmt, ...)
 static const HgpuHostOps ops = {
     dma_read, dma_write, dma_map, dma_unmap, vram_dirty, peer, raise_irq,
     clock_ns, timer_arm, timer_cancel, schedule, trace, guest_error,
+    NULL, NULL, NULL,
 };
 
 static double now_us(void)
