@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * <linux/kfd_ioctl.h> includes <drm/drm.h> for its integer types and ioctl macros. Debian's linux-libc-dev
- * has the former without the latter, so here is what is needed of it.
+ * <linux/kfd_ioctl.h> includes <drm/drm.h>, and hmm_gpu_drm.h "drm.h". Debian's linux-libc-dev leaves that
+ * header of the kernel's to libdrm-dev, which has it elsewhere.
  */
 #ifndef LIB_DRM_H
 #define LIB_DRM_H
-#include <linux/types.h>
-#include <sys/ioctl.h>
+#include <libdrm/drm.h>
 #endif
