@@ -8,6 +8,8 @@ PACKAGES=(
 	# QEMU and the device core
 	ninja-build python3 python3-venv libglib2.0-dev zlib1g-dev libpixman-1-dev
 	libattr1-dev libcap-ng-dev libfdt-dev libslirp-dev libvirglrenderer-dev libepoxy-dev libgbm-dev libdrm-dev
+	# the renderer of its virgl engine: EGL, and Mesa's software rasteriser to run it
+	libegl-dev libegl-mesa0 libgl1-mesa-dri
 	# its firmware: Debian's QEMU source carries none
 	seabios qemu-system-data
 	# the guest kernel and its modules

@@ -3,7 +3,8 @@
 # shared by all clones; the device's sources are copied in under a lock, and the binaries filed under
 # the sources' content, so that no clone tests another's device.
 #
-#   $HGPU_CACHE/qemu/VERSION-KEY/tree, build/   and   out/CONTENT/qemu-system-x86_64, qtest/CONTENT/hmm-gpu-test
+#   $HGPU_CACHE/qemu/VERSION-KEY/tree, build/   and   out/CONTENT/qemu-system-x86_64 and hmm-gpu-virgl,
+#   qtest/CONTENT/hmm-gpu-test
 
 # The hook, and for Debian's source what its QEMU needs mended; a tree of QEMU_SRC gets the hook only.
 QEMU_PATCHES=("$HGPU_ROOT/qemu-device/qemu-tree.patch")
@@ -55,11 +56,15 @@ setup_qtest() {
 # Prints where the result is: filed under what was copied, which a clone that is being edited may
 # have left behind by the time the build is done.
 build_qemu() {
-	local dir=$1 out
+	local dir=$1 out targets=(qemu-system-x86_64)
 	ready_to_build "$dir"
 	out=$dir/out/$(hash_tree "$dir/tree/$QEMU_DEVICE_DIR" "$dir/tree/$QEMU_PROTOCOL_DIR")
 	step "QEMU: build" ninja -C "$dir/build" qemu-system-x86_64
-	file_result "$out" 10 "$dir/build/qemu-system-x86_64"
+	if grep -q "^build $QEMU_RENDERER:" "$dir/build/build.ninja"; then
+		targets+=("$QEMU_RENDERER")
+		step "QEMU: renderer" ninja -C "$dir/build" "$QEMU_RENDERER"
+	fi
+	file_result "$out" 10 "${targets[@]/#/$dir/build/}"
 }
 
 build_qtest() {
@@ -104,6 +109,7 @@ prepare_qemu() {
 QEMU_DEVICE_DIR=hw/misc/hmm-gpu			# qemu-device/
 QEMU_PROTOCOL_DIR=include/hw/misc/hmm-gpu	# protocol/
 QEMU_QTEST_DIR=tests/qtest/hmm-gpu		# tests/qtest/
+QEMU_RENDERER=$QEMU_DEVICE_DIR/virgl/hmm-gpu-virgl	# made where virglrenderer and EGL are found
 
 copy_device() {
 	local tree=$1
