@@ -64,6 +64,13 @@ static int sdma_show(struct seq_file *m, void *unused)
 }
 DEFINE_SHOW_ATTRIBUTE(sdma);
 
+static int virgl_show(struct seq_file *m, void *unused)
+{
+	hgpu_virgl_show(m->private, m);
+	return 0;
+}
+DEFINE_SHOW_ATTRIBUTE(virgl);
+
 static ssize_t inject_write(struct file *file, const char __user *buf,
 			    size_t len, loff_t *pos)
 {
@@ -94,6 +101,7 @@ static struct dentry *hgpu_debugfs_dir(struct hgpu_device *hdev,
 	debugfs_create_file("vram", 0444, dir, hdev, &vram_fops);
 	debugfs_create_file("ranges", 0444, dir, hdev, &ranges_fops);
 	debugfs_create_file("sdma", 0444, dir, hdev, &sdma_fops);
+	debugfs_create_file("virgl", 0444, dir, hdev, &virgl_fops);
 	debugfs_create_file("inject", 0200, dir, hdev, &inject_fops);
 	return dir;
 }

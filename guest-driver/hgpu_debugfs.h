@@ -9,6 +9,7 @@
  *   stats   the counters, "name value" a line
  *   vram    sizes and use, likewise
  *   sdma    the kernel's ring, likewise
+ *   virgl   the virgl engine: slots, and who has contexts
  *   inject  write hang, illegal or fault: see hgpu_sdma_inject()
  */
 #ifndef HGPU_DEBUGFS_H

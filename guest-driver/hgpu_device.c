@@ -54,6 +54,7 @@ static void hgpu_device_halt(struct hgpu_device *hdev)
 	u32 e;
 
 	hgpu_hive_unlink(hdev);
+	hgpu_virgl_halt(hdev);
 	hgpu_wreg(hdev, HGPU_IH_RB_CNTL, 0);
 	for (e = 0; e < hdev->num_sdma; e++)
 		hgpu_wreg(hdev, HGPU_SDMA_BASE(e) + HGPU_SDMA_F32_CNTL,
@@ -262,9 +263,12 @@ int hgpu_device_init(struct hgpu_device *hdev)
 	err = hgpu_device_route_queues(hdev);
 	if (err)
 		goto err_hqd;
-	err = hgpu_pagemap_init(hdev);
+	err = hgpu_virgl_init(hdev);
 	if (err)
 		goto err_hqd;
+	err = hgpu_pagemap_init(hdev);
+	if (err)
+		goto err_virgl;
 	hgpu_hive_link(hdev);
 	err = drm_dev_register(&hdev->drm, 0);
 	if (err)
@@ -284,6 +288,8 @@ err_drm:
 	hgpu_svm_evict_all(hdev);
 err_pagemap:
 	hgpu_pagemap_fini(hdev);
+err_virgl:
+	hgpu_virgl_fini(hdev);
 err_hqd:
 	hgpu_hqd_fini(hdev);
 err_vmid:
@@ -321,6 +327,8 @@ void hgpu_device_fini(struct hgpu_device *hdev)
 	if (hgpu_device_gone(hdev))
 		hgpu_sdma_kill(hdev);
 
+	/* Who waits for a job in an ioctl does not keep the GPU. */
+	hgpu_virgl_kill(hdev);
 	hgpu_debugfs_remove(hdev);
 	drm_dev_unplug(&hdev->drm);
 	hgpu_kfd_stop_device(hdev);
@@ -333,6 +341,7 @@ void hgpu_device_fini(struct hgpu_device *hdev)
 	hgpu_kfd_remove_device(hdev);
 	hgpu_smi_fini(hdev);
 	hgpu_pagemap_fini(hdev);
+	hgpu_virgl_fini(hdev);
 	hgpu_hqd_fini(hdev);
 	hgpu_vmid_fini(hdev);
 	hgpu_device_fini_base(hdev);
@@ -345,6 +354,7 @@ void hgpu_device_lost(struct hgpu_device *hdev)
 {
 	set_bit(HGPU_STATE_GONE, &hdev->state);
 	hgpu_sdma_kill(hdev);
+	hgpu_virgl_kill(hdev);
 }
 
 /*
@@ -365,6 +375,7 @@ void hgpu_device_reset_prepare(struct hgpu_device *hdev)
 {
 	hgpu_smi_reset_start(hdev, "PCI reset");
 	set_bit(HGPU_STATE_RESETTING, &hdev->state);
+	hgpu_virgl_reset(hdev);
 	hgpu_hqd_reset(hdev);
 	hgpu_sdma_suspend(hdev);
 	hgpu_ih_suspend(hdev);

@@ -24,6 +24,7 @@
 #include "hgpu_sdma_engine.h"
 #include "hgpu_smi.h"
 #include "hgpu_stats.h"
+#include "hgpu_virgl_engine.h"
 #include "hgpu_vmid.h"
 #include "hgpu_vram.h"
 
@@ -66,6 +67,7 @@ struct dentry;
  * @sdma: the kernel's SDMA queue
  * @vmids: VMIDs in use
  * @hqds: user queue slots in use
+ * @virgl: the virgl engine
  * @pagemap: device-private pages of VRAM
  * @gpu_id: KFD's; 16 bits, never 0
  * @topology_node: KFD's node number, 1..
@@ -96,6 +98,7 @@ struct hgpu_device {
 	struct hgpu_sdma sdma;
 	struct hgpu_vmid_table vmids;
 	struct hgpu_hqd_table hqds;
+	struct hgpu_virgl_engine virgl;
 	struct hgpu_pagemap pagemap;
 
 	u32 gpu_id;
@@ -177,5 +180,6 @@ void hgpu_device_reset_done(struct hgpu_device *hdev);
 
 /* Module parameters, hgpu_drv.c */
 extern unsigned int hgpu_fence_timeout_ms;
+extern unsigned int hgpu_virgl_timeout_ms;
 
 #endif /* HGPU_DEVICE_H */

@@ -14,27 +14,53 @@
 #include "hgpu_kfd.h"
 #include "hgpu_memlimit.h"
 #include "hgpu_svm.h"
+#include "hgpu_virgl_engine.h"
+#include "uapi/hmm_gpu_drm.h"
 
 unsigned int hgpu_fence_timeout_ms = 10000;
 module_param_named(fence_timeout_ms, hgpu_fence_timeout_ms, uint, 0444);
 MODULE_PARM_DESC(fence_timeout_ms,
 		 "Milliseconds after which an SDMA job of the kernel has failed (100-600000, default 10000)");
 
+unsigned int hgpu_virgl_timeout_ms = 60000;
+module_param_named(virgl_timeout_ms, hgpu_virgl_timeout_ms, uint, 0444);
+MODULE_PARM_DESC(virgl_timeout_ms,
+		 "Milliseconds after which a job of the virgl engine is ended, its page faults included (100-3600000, default 60000)");
+
+static int hgpu_drm_open(struct drm_device *drm, struct drm_file *file)
+{
+	return hgpu_virgl_open(file);
+}
+
 static void hgpu_drm_postclose(struct drm_device *drm, struct drm_file *file)
 {
+	hgpu_virgl_close(to_hgpu(drm), file);
 	hgpu_kfd_drm_close(to_hgpu(drm), file);
 }
 
 DEFINE_DRM_GEM_FOPS(hgpu_drm_fops);
 
+static const struct drm_ioctl_desc hgpu_drm_ioctls[] = {
+	DRM_IOCTL_DEF_DRV(HMM_GPU_VIRGL_CONTEXT_CREATE, hgpu_virgl_context_create, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(HMM_GPU_VIRGL_CONTEXT_DESTROY, hgpu_virgl_context_destroy, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(HMM_GPU_VIRGL_RESOURCE_CREATE, hgpu_virgl_resource_create, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(HMM_GPU_VIRGL_RESOURCE_DESTROY, hgpu_virgl_resource_destroy, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(HMM_GPU_VIRGL_SUBMIT, hgpu_virgl_submit, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(HMM_GPU_VIRGL_WAIT, hgpu_virgl_wait, DRM_RENDER_ALLOW),
+};
+
 /*
- * No ioctls of its own: the user interface is KFD's. The major number is what
+ * The user interface is KFD's, but for the virgl engine. The major number is what
  * libdrm_amdgpu, which KFD's user space tries and can do without, accepts
  * without a complaint on stderr; it then finds no AMDGPU_INFO and gives up.
  */
 static const struct drm_driver hgpu_drm_driver = {
-	.driver_features = DRIVER_GEM | DRIVER_RENDER,
+	.driver_features = DRIVER_GEM | DRIVER_RENDER | DRIVER_SYNCOBJ |
+			   DRIVER_SYNCOBJ_TIMELINE,
+	.open = hgpu_drm_open,
 	.postclose = hgpu_drm_postclose,
+	.ioctls = hgpu_drm_ioctls,
+	.num_ioctls = ARRAY_SIZE(hgpu_drm_ioctls),
 	.fops = &hgpu_drm_fops,
 	.name = "hmm_gpu",
 	.desc = "Emulated GPU with device-private memory",
@@ -130,6 +156,12 @@ static int __init hgpu_init(void)
 	if (hgpu_fence_timeout_ms < 100 || hgpu_fence_timeout_ms > 600000) {
 		pr_err("hmm_gpu: fence_timeout_ms=%u is not within 100-600000\n",
 		       hgpu_fence_timeout_ms);
+		return -EINVAL;
+	}
+
+	if (hgpu_virgl_timeout_ms < 100 || hgpu_virgl_timeout_ms > 3600000) {
+		pr_err("hmm_gpu: virgl_timeout_ms=%u is not within 100-3600000\n",
+		       hgpu_virgl_timeout_ms);
 		return -EINVAL;
 	}
 

@@ -73,11 +73,23 @@ int hgpu_ih_register(struct hgpu_device *hdev, u8 client, u8 src,
 	return err;
 }
 
-void hgpu_ih_on_lost(struct hgpu_device *hdev, hgpu_ih_lost_t fn, void *data)
+int hgpu_ih_on_lost(struct hgpu_device *hdev, hgpu_ih_lost_t fn, void *data)
 {
-	hdev->ih.lost_data = data;
-	/* Pairs with the acquire in hgpu_ih_overflow_locked(). */
-	smp_store_release(&hdev->ih.lost, fn);
+	struct hgpu_ih *ih = &hdev->ih;
+	unsigned int n;
+	int err = 0;
+
+	mutex_lock(&ih->handlers_lock);
+	n = ih->num_lost;
+	if (n < ARRAY_SIZE(ih->lost)) {
+		ih->lost[n] = (struct hgpu_ih_lost) { .fn = fn, .data = data };
+		/* Pairs with the acquire in hgpu_ih_overflow_locked(). */
+		smp_store_release(&ih->num_lost, n + 1);
+	} else {
+		err = -ENOSPC;
+	}
+	mutex_unlock(&ih->handlers_lock);
+	return err;
 }
 
 static void hgpu_ih_dispatch(struct hgpu_device *hdev, const struct hgpu_iv *iv)
@@ -108,7 +120,7 @@ static void hgpu_ih_dispatch(struct hgpu_device *hdev, const struct hgpu_iv *iv)
 static void hgpu_ih_overflow_locked(struct hgpu_device *hdev, u32 wptr)
 {
 	struct hgpu_ih *ih = &hdev->ih;
-	hgpu_ih_lost_t lost;
+	unsigned int i, n;
 
 	lockdep_assert_held(&ih->lock);
 
@@ -123,9 +135,9 @@ static void hgpu_ih_overflow_locked(struct hgpu_device *hdev, u32 wptr)
 		  HGPU_IH_RB_CNTL__WPTR_OVERFLOW_CLEAR);
 
 	/* Pairs with the release in hgpu_ih_on_lost(). */
-	lost = smp_load_acquire(&ih->lost);
-	if (lost)
-		lost(hdev, ih->lost_data);
+	n = smp_load_acquire(&ih->num_lost);
+	for (i = 0; i < n; i++)
+		ih->lost[i].fn(hdev, ih->lost[i].data);
 }
 
 /*

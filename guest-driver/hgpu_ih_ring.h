@@ -64,6 +64,7 @@ typedef void (*hgpu_ih_lost_t)(struct hgpu_device *hdev, void *data);
 
 #define HGPU_IH_SRC_ANY		0xff	/* for hgpu_ih_register() */
 #define HGPU_IH_HANDLERS	32
+#define HGPU_IH_LOST_HANDLERS	2
 #define HGPU_IH_RING_SIZE	(64u << 10)	/* bytes; 2048 entries */
 
 /* One registration. */
@@ -72,6 +73,11 @@ struct hgpu_ih_handler {
 	void *data;
 	u8 client_id;
 	u8 src_id;
+};
+
+struct hgpu_ih_lost {
+	hgpu_ih_lost_t fn;
+	void *data;
 };
 
 /**
@@ -88,8 +94,8 @@ struct hgpu_ih_handler {
  * @handlers: who handles what; grows under @handlers_lock, is read without
  * @num_handlers: published with release semantics after the entry
  * @handlers_lock: protects registration
- * @lost: called when entries were lost; set once, before interrupts
- * @lost_data: for @lost
+ * @lost: called when entries were lost; as @handlers
+ * @num_lost: as @num_handlers
  * @clock_lock: the clock register pair latches, so readers take turns
  * @clock_base: what the clock had counted before the last reset; added, so that
  *	time never runs backwards for whoever compares; protected by @clock_lock
@@ -108,8 +114,8 @@ struct hgpu_ih {
 	struct hgpu_ih_handler handlers[HGPU_IH_HANDLERS];
 	unsigned int num_handlers;
 	struct mutex handlers_lock;
-	hgpu_ih_lost_t lost;
-	void *lost_data;
+	struct hgpu_ih_lost lost[HGPU_IH_LOST_HANDLERS];
+	unsigned int num_lost;
 	spinlock_t clock_lock;
 	u64 clock_base;
 	u64 clock_suspended;
@@ -181,6 +187,6 @@ void hgpu_ih_disable(struct hgpu_device *hdev);
 void hgpu_ih_suspend(struct hgpu_device *hdev);
 void hgpu_ih_resume(struct hgpu_device *hdev);
 void hgpu_ih_fini(struct hgpu_device *hdev);
-void hgpu_ih_on_lost(struct hgpu_device *hdev, hgpu_ih_lost_t fn, void *data);
+int hgpu_ih_on_lost(struct hgpu_device *hdev, hgpu_ih_lost_t fn, void *data);
 
 #endif /* HGPU_IH_RING_H */

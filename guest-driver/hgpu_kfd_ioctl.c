@@ -327,7 +327,7 @@ static int hgpu_kfd_set_xnack_mode(struct hgpu_process *process, void *data)
 	mutex_lock(&process->lock);
 	if (args->xnack_enabled < 0)
 		args->xnack_enabled = process->svms.xnack;
-	else if (!idr_is_empty(&process->queue_ids))
+	else if (hgpu_process_has_work(process))
 		ret = -EBUSY;		/* also when nothing would change, as KFD */
 	else if (args->xnack_enabled && !hgpu_process_can_retry(process))
 		ret = -EPERM;

@@ -45,6 +45,7 @@ int hgpu_process_add_gpu(struct hgpu_process *process, struct hgpu_device *hdev)
 	pdd->hdev = hdev;
 	pdd->index = process->num_devices;
 	INIT_LIST_HEAD(&pdd->queues);
+	INIT_LIST_HEAD(&pdd->vctxs);
 	idr_init(&pdd->bos);
 	hgpu_vm_early_init(&pdd->vm, hdev, process->pasid);
 	process->devices[process->num_devices++] = pdd;
@@ -57,6 +58,7 @@ void hgpu_process_stop_queues(struct hgpu_process_device *pdd)
 	struct hgpu_queue *queue, *next;
 
 	lockdep_assert_held(&pdd->process->lock);
+	hgpu_virgl_stop_contexts(pdd);
 	list_for_each_entry_safe(queue, next, &pdd->queues, link) {
 		idr_remove(&pdd->process->queue_ids, queue->id);
 		hgpu_kfd_release_bos(queue->bos);
@@ -112,6 +114,17 @@ bool hgpu_process_can_retry(struct hgpu_process *process)
 		if (!process->devices[i]->hdev->xnack)
 			return false;
 	return true;
+}
+
+bool hgpu_process_has_work(struct hgpu_process *process)
+{
+	unsigned int i;
+
+	lockdep_assert_held(&process->lock);
+	for (i = 0; i < process->num_devices; i++)
+		if (!list_empty(&process->devices[i]->vctxs))
+			return true;
+	return !idr_is_empty(&process->queue_ids);
 }
 
 struct hgpu_process_device *hgpu_process_device_by_id(struct hgpu_process *process,

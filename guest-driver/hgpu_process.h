@@ -69,6 +69,7 @@ struct hgpu_process;
  * @evicted: for how many reasons queues must not run now; protected by the
  *	process's run lock
  * @bos: KFD handle (low half) to struct hgpu_kfd_bo
+ * @vctxs: contexts of the virgl engine that run; protected by the process's lock
  */
 struct hgpu_process_device {
 	struct hgpu_process *process;
@@ -84,6 +85,7 @@ struct hgpu_process_device {
 	struct list_head queues;
 	unsigned int evicted;
 	struct idr bos;
+	struct list_head vctxs;
 };
 
 /**
@@ -209,6 +211,14 @@ struct hgpu_process_device *hgpu_process_device(struct hgpu_process *process,
 bool hgpu_process_can_retry(struct hgpu_process *process);
 
 /**
+ * hgpu_process_has_work() - has it queues, or contexts, on any GPU?
+ * @process: the process
+ *
+ * Context: the process's lock is held.
+ */
+bool hgpu_process_has_work(struct hgpu_process *process);
+
+/**
  * hgpu_process_device_by_id() - same, by KFD's gpu_id
  * @process: the process
  * @gpu_id: as in the topology
@@ -231,7 +241,7 @@ static inline bool hgpu_process_device_ready(struct hgpu_process_device *pdd)
 }
 
 /**
- * hgpu_process_stop_queues() - stop and free the queues on one GPU
+ * hgpu_process_stop_queues() - stop and free the queues on one GPU, and virgl contexts
  * @pdd: the process device
  *
  * Context: may sleep; the process's lock is held.

@@ -367,8 +367,7 @@ static int hgpu_sdma_register(struct hgpu_device *hdev)
 			       hgpu_sdma_vm_fault, NULL);
 	if (err)
 		return err;
-	hgpu_ih_on_lost(hdev, hgpu_sdma_lost, NULL);
-	return 0;
+	return hgpu_ih_on_lost(hdev, hgpu_sdma_lost, NULL);
 }
 
 static void hgpu_sdma_pool_fini(struct hgpu_device *hdev)

@@ -65,6 +65,12 @@
 	COUNTER(queues_destroyed)					\
 	COUNTER(queues_evicted)		/* stopped, or made while others were */ \
 	COUNTER(queues_restored)	/* ... that run again */	\
+	/* virgl engine */						\
+	COUNTER(virgl_contexts)		/* made */			\
+	COUNTER(virgl_contexts_lost)					\
+	COUNTER(virgl_jobs)		/* started, of all kinds */	\
+	COUNTER(virgl_errors)		/* ... that failed */		\
+	COUNTER(virgl_faults)		/* retry faults that they took */ \
 	/* events */							\
 	COUNTER(smi_events_dropped)	/* no room: read too slowly */
 

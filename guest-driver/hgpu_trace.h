@@ -324,6 +324,82 @@ TRACE_EVENT(hgpu_reset_end,
 	TP_printk("gpu=%d count=%u", __entry->gpu, __entry->count)
 );
 
+/* sequence: the context's; the job that it becomes has the slot's, as the device traces it */
+TRACE_EVENT(hgpu_virgl_submit,
+	TP_PROTO(const struct hgpu_device *hdev, u32 context, u64 sequence,
+		 u64 stream, u32 stream_dw, u32 ranges),
+	TP_ARGS(hdev, context, sequence, stream, stream_dw, ranges),
+	TP_STRUCT__entry(
+		__field(int, gpu)
+		__field(u32, context)
+		__field(u64, sequence)
+		__field(u64, stream)
+		__field(u32, stream_dw)
+		__field(u32, ranges)
+	),
+	TP_fast_assign(
+		__entry->gpu = hdev->index;
+		__entry->context = context;
+		__entry->sequence = sequence;
+		__entry->stream = stream;
+		__entry->stream_dw = stream_dw;
+		__entry->ranges = ranges;
+	),
+	TP_printk("gpu=%d context=%u sequence=%llu stream=0x%llx dw=%u ranges=%u",
+		  __entry->gpu, __entry->context, __entry->sequence,
+		  __entry->stream, __entry->stream_dw, __entry->ranges)
+);
+
+TRACE_EVENT(hgpu_virgl_start,
+	TP_PROTO(const struct hgpu_device *hdev, u32 slot, u32 job, u32 context,
+		 u32 op, int error),
+	TP_ARGS(hdev, slot, job, context, op, error),
+	TP_STRUCT__entry(
+		__field(int, gpu)
+		__field(u32, slot)
+		__field(u32, job)
+		__field(u32, context)
+		__field(u32, op)
+		__field(int, error)
+	),
+	TP_fast_assign(
+		__entry->gpu = hdev->index;
+		__entry->slot = slot;
+		__entry->job = job;
+		__entry->context = context;
+		__entry->op = op;
+		__entry->error = error;
+	),
+	TP_printk("gpu=%d slot=%u job=%u context=%u op=%u error=%d",
+		  __entry->gpu, __entry->slot, __entry->job, __entry->context,
+		  __entry->op, __entry->error)
+);
+
+TRACE_EVENT(hgpu_virgl_end,
+	TP_PROTO(const struct hgpu_device *hdev, u32 slot, u32 job, u32 status,
+		 u32 faults, int error),
+	TP_ARGS(hdev, slot, job, status, faults, error),
+	TP_STRUCT__entry(
+		__field(int, gpu)
+		__field(u32, slot)
+		__field(u32, job)
+		__field(u32, status)
+		__field(u32, faults)
+		__field(int, error)
+	),
+	TP_fast_assign(
+		__entry->gpu = hdev->index;
+		__entry->slot = slot;
+		__entry->job = job;
+		__entry->status = status;
+		__entry->faults = faults;
+		__entry->error = error;
+	),
+	TP_printk("gpu=%d slot=%u job=%u status=%u faults=%u error=%d",
+		  __entry->gpu, __entry->slot, __entry->job, __entry->status,
+		  __entry->faults, __entry->error)
+);
+
 #endif /* HGPU_TRACE_H */
 
 #undef TRACE_INCLUDE_PATH

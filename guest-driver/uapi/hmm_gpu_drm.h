@@ -35,9 +35,11 @@ extern "C" {
  *
  * A context belongs to its file. CREATE waits until the host has started a
  * renderer. Errors: -ENODEV, the GPU has no virgl engine, or its host no
- * renderer (the host's log says why); -ENOSPC, 16 contexts exist; -EINVAL, no
- * ACQUIRE_VM, or bad arguments; -EPERM, XNACK is off; -ENOENT, no such context;
- * -EINTR.
+ * renderer (the host's log says why); -ENOSPC, 16 contexts exist, or too many
+ * processes use the GPU; -EINVAL, no ACQUIRE_VM of the calling process through
+ * this file, or bad arguments; -EPERM, XNACK is off; -EAGAIN, the GPU was reset
+ * meanwhile; -ENOENT, no such context of the calling process; -ENOMEM; -EINTR, the
+ * caller is being killed.
  */
 struct drm_hmm_gpu_virgl_context {
 	__u32 context;
