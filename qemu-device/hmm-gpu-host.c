@@ -221,7 +221,13 @@ void hmm_gpu_leave_core(HmmGpu *s)
     if (s->vm_running != s->gpu.running) {
         hgpu_set_running(&s->gpu, s->vm_running);
     }
-    if (s->bh_pending && !s->unplugged) {
+    hmm_gpu_virgl_check_blocker(s);
+    if (s->unplugged) {
+        /* Not in the middle of the core, which may be copying from or to them. */
+        hmm_gpu_virgl_exit(s);
+        return;
+    }
+    if (s->bh_pending) {
         s->bh_pending = false;
         qemu_bh_schedule(s->bh);
     }
@@ -321,6 +327,7 @@ void hmm_gpu_host_init(HmmGpu *s)
         .xnack = s->features & BIT(HMM_GPU_FEATURE_XNACK),
         .hive = s->hive,
         .node = s->node,
+        .virgl_slots = s->virgl_slots,
     };
 
     pci_get_address_space(PCI_DEVICE(s))->max_bounce_buffer_size = 0;
@@ -342,6 +349,9 @@ void hmm_gpu_host_exit(HmmGpu *s)
     timer_free(s->pause);
     timer_free(s->timer);
     qemu_bh_delete(s->bh);
+    if (!s->core_depth) {
+        hmm_gpu_virgl_exit(s);
+    }
 }
 
 const HgpuHostOps hmm_gpu_host_ops = {
@@ -358,4 +368,7 @@ const HgpuHostOps hmm_gpu_host_ops = {
     .schedule = hmm_gpu_schedule,
     .trace = hmm_gpu_host_trace,
     .guest_error = hmm_gpu_guest_error,
+    .virgl_start = hmm_gpu_virgl_start,
+    .virgl_send = hmm_gpu_virgl_send,
+    .virgl_kill = hmm_gpu_virgl_kill,
 };

@@ -2,7 +2,8 @@
  * hmm-gpu: an emulated GPU for memory-management work, as a PCI device
  *
  *   -device hmm-gpu[,vram-size=SIZE][,vram-bar-size=SIZE][,sdma-engines=N]
- *                  [,xnack=on|off][,hive=N]
+ *                  [,xnack=on|off][,hive=N][,virgl=on|off|auto]
+ *                  [,virgl-timeout=MS][,virgl-helper=FILE]
  *
  * vram-size      16M to 64G in steps of 2M (default 512M); host memory is
  *                taken as the guest touches it
@@ -12,6 +13,10 @@
  * xnack          whether a page fault can be retried (default on)
  * hive           GPUs with the same number, 1 or more, reach each other's VRAM
  *                (default 0: in no hive); 8 at most
+ * virgl          whether it has the virgl engine (default auto: where QEMU was
+ *                built with it, and xnack is on)
+ * virgl-timeout  for how long a stream may be rendered (default 10000)
+ * virgl-helper   the renderer program (default: the one made with this QEMU)
  *
  * This is the PCI device around the GPU of core/: identity and BARs (section
  * 2 of protocol/SPEC.md), properties, reset, and what happens at realize and
@@ -216,7 +221,7 @@ static bool hmm_gpu_check_properties(HmmGpu *s, Error **errp)
                    HGPU_SDMA_ENGINES_MAX);
         return false;
     }
-    return true;
+    return hmm_gpu_virgl_init(s, errp);
 }
 
 /*
@@ -350,6 +355,9 @@ static const Property hmm_gpu_properties[] = {
     DEFINE_PROP_UINT32("sdma-engines", HmmGpu, sdma_engines,
                        HGPU_SDMA_ENGINES_MIN),
     DEFINE_PROP_UINT32("hive", HmmGpu, hive, 0),
+    DEFINE_PROP_ON_OFF_AUTO("virgl", HmmGpu, virgl, ON_OFF_AUTO_AUTO),
+    DEFINE_PROP_UINT32("virgl-timeout", HmmGpu, virgl_timeout, 10000),
+    DEFINE_PROP_STRING("virgl-helper", HmmGpu, virgl_helper),
     DEFINE_PROP_BIT("xnack", HmmGpu, features, HMM_GPU_FEATURE_XNACK, true),
 };
 
@@ -364,6 +372,12 @@ static void hmm_gpu_describe_properties(ObjectClass *klass)
         "2 to 8 (default 2)");
     object_class_property_set_description(klass, "hive",
         "GPUs with the same number reach each other's VRAM (default 0: none)");
+    object_class_property_set_description(klass, "virgl",
+        "the engine that renders (default auto: where there is a renderer)");
+    object_class_property_set_description(klass, "virgl-timeout",
+        "milliseconds that a stream may be rendered (default 10000)");
+    object_class_property_set_description(klass, "virgl-helper",
+        "the renderer program (default: the one made with this QEMU)");
     object_class_property_set_description(klass, "xnack",
         "whether a page fault can be retried (default on)");
 }

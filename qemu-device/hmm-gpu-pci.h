@@ -4,6 +4,7 @@
  * hmm-gpu-pci.c      the PCI device: BARs, properties, reset, life and death
  * hmm-gpu-host.c     HgpuHostOps: DMA, interrupts, time, turns on the main loop
  * hmm-gpu-hive.c     which GPUs are peers
+ * hmm-gpu-virgl.c    the renderer processes of the virgl engine
  * hmm-gpu-vmstate.c  the saved state
  * hmm-gpu-trace.c    the core's trace ids as QEMU trace events
  *
@@ -20,9 +21,12 @@
 #include "qemu/queue.h"
 #include "system/runstate.h"
 #include "core/gpu.h"
+#include "core/virgl_wire.h"
 
 #define TYPE_HMM_GPU "hmm-gpu"
 OBJECT_DECLARE_SIMPLE_TYPE(HmmGpu, HMM_GPU)
+
+typedef struct HmmGpuRenderer HmmGpuRenderer;
 
 /* Bits of HmmGpu.features */
 #define HMM_GPU_FEATURE_XNACK   0
@@ -42,11 +46,20 @@ struct HmmGpu {
     uint32_t sdma_engines;
     uint32_t features;          /* HMM_GPU_FEATURE_* */
     uint32_t hive;              /* 0: in none */
+    OnOffAuto virgl;
+    uint32_t virgl_timeout;     /* ms */
+    char *virgl_helper;
 
     uint32_t node;              /* in the hive */
     QLIST_ENTRY(HmmGpu) in_hives;
 
     HgpuGpu gpu;
+
+    /* The virgl engine, see hmm-gpu-virgl.c */
+    uint32_t virgl_slots;       /* 0: there is none */
+    HmmGpuRenderer *renderer[HGPU_VIRGL_CONTEXTS + 1];  /* by context */
+    Error *virgl_blocker;       /* of migration */
+    bool virgl_warned;          /* that there is no renderer */
 
     /* Turns on the main loop, see hmm-gpu-host.c */
     QEMUBH *bh;                 /* the only place that lets the engines work */
@@ -80,6 +93,15 @@ void hmm_gpu_host_reset(HmmGpu *s);
 bool hmm_gpu_join_hive(HmmGpu *s, Error **errp);
 void hmm_gpu_leave_hive(HmmGpu *s);
 HgpuGpu *hmm_gpu_hive_node(HmmGpu *s, uint32_t node);
+
+/* Decides whether there is an engine; the last ends all renderers. */
+bool hmm_gpu_virgl_init(HmmGpu *s, Error **errp);
+void hmm_gpu_virgl_exit(HmmGpu *s);
+void hmm_gpu_virgl_check_blocker(HmmGpu *s);
+bool hmm_gpu_virgl_start(void *opaque, uint32_t ctx, uint8_t **staging);
+bool hmm_gpu_virgl_send(void *opaque, uint32_t ctx,
+                        const struct hgpu_wire_request *req);
+void hmm_gpu_virgl_kill(void *opaque, uint32_t ctx);
 
 void hmm_gpu_trace(HmmGpu *s, uint32_t id, const uint64_t *args);
 
