@@ -122,6 +122,38 @@ static void find_left_out(const struct hgpu_migration *m, unsigned long *left)
 }
 
 /*
+ * What the CPU's page table has at @n pages, in &hgpu_svm_scratch.pfns. 0: it
+ * stays so until &hgpu_svms.notifier_lock, now held, is released. Otherwise it
+ * was changing.
+ */
+static int look_and_lock(struct hgpu_svm_range *range, unsigned long start,
+			 u32 n, void *owner)
+{
+	struct hgpu_svms *svms = range->svms;
+	struct hmm_range hmm = {
+		.notifier = &range->notifier,
+		.start = start,
+		.end = start + ((unsigned long)n << PAGE_SHIFT),
+		.hmm_pfns = svms->scratch->pfns,
+		.dev_private_owner = owner,
+	};
+	int err;
+
+	lockdep_assert_held(&svms->lock);
+
+	memset(hmm.hmm_pfns, 0, n * sizeof(*hmm.hmm_pfns));
+	hmm.notifier_seq = mmu_interval_read_begin(hmm.notifier);
+	err = hmm_range_fault(&hmm);
+	if (err)
+		return err;
+	mutex_lock(&svms->notifier_lock);
+	if (!mmu_interval_read_retry(hmm.notifier, hmm.notifier_seq))
+		return 0;
+	mutex_unlock(&svms->notifier_lock);
+	return -EBUSY;
+}
+
+/*
  * Of the pages that were left out, forget those that cannot move: swapped out,
  * not there, of a file or a device. All are as they were before. Should they
  * change just now, none is forgotten.
@@ -129,32 +161,65 @@ static void find_left_out(const struct hgpu_migration *m, unsigned long *left)
 static void forget_immovable(const struct hgpu_migration *m,
 			     struct hgpu_svm_range *range, unsigned long *left)
 {
-	struct hgpu_svms *svms = range->svms;
-	unsigned long *pfns = svms->scratch->pfns;
-	struct hmm_range hmm = {
-		.notifier = &range->notifier,
-		.start = m->vma.start,
-		.end = m->vma.end,
-		.hmm_pfns = pfns,
-		.dev_private_owner = takes_device_pages(m) ?
-				     m->vma.pgmap_owner : NULL,
-	};
+	const unsigned long *pfns = range->svms->scratch->pfns;
 	u32 i;
 
-	lockdep_assert_held(&svms->lock);
-
-	memset(pfns, 0, m->npages * sizeof(*pfns));
-	hmm.notifier_seq = mmu_interval_read_begin(hmm.notifier);
-	if (hmm_range_fault(&hmm))
+	if (look_and_lock(range, m->vma.start, m->npages,
+			  takes_device_pages(m) ? m->vma.pgmap_owner : NULL))
 		return;
-	/* As long as the lock is held they stay mapped, and what they are. */
-	mutex_lock(&svms->notifier_lock);
-	if (!mmu_interval_read_retry(hmm.notifier, hmm.notifier_seq))
-		for_each_set_bit(i, left, m->npages)
-			if (!(pfns[i] & HMM_PFN_VALID) ||
-			    !hgpu_svm_can_leave_ram(hmm_pfn_to_page(pfns[i])))
-				__clear_bit(i, left);
-	mutex_unlock(&svms->notifier_lock);
+	for_each_set_bit(i, left, m->npages)
+		if (!(pfns[i] & HMM_PFN_VALID) ||
+		    !hgpu_svm_can_leave_ram(hmm_pfn_to_page(pfns[i])))
+			__clear_bit(i, left);
+	mutex_unlock(&range->svms->notifier_lock);
+}
+
+/*
+ * Is there a page of KSM's, or can that not be told? migrate_vma_setup() puts a
+ * migration entry in the place of any page, and whoever puts it back finds it by
+ * the reverse map. But KSM's knows only where it has merged pages itself. A child
+ * has them at places that it may have lost with the parent; there the entry would
+ * stay behind, and the next look at it ends in a BUG(). So there must be none.
+ *
+ * This is for what has been merged. What may be merged any moment is kept away by
+ * hgpu_svm_migrate_to_vram(): a page is in its new place before the reverse map
+ * knows it, so a look just before would not do. What is left is a page that a
+ * child shares with a parent which has it merged at this very moment, or that
+ * comes back from swap then: the kernel has no lock against that.
+ */
+static bool any_merged(struct hgpu_svm_range *range, unsigned long start, u32 n)
+{
+	const unsigned long *pfns = range->svms->scratch->pfns;
+	unsigned int try = 0;
+	bool merged = false;
+	int err;
+	u32 i;
+
+	if (!IS_ENABLED(CONFIG_KSM))
+		return false;
+	do {
+		err = look_and_lock(range, start, n, NULL);
+	} while (err == -EBUSY && ++try < HGPU_COLLECT_TRIES);
+	if (err)
+		return true;
+	for (i = 0; i < n && !merged; i++)
+		merged = (pfns[i] & HMM_PFN_VALID) &&
+			 PageKsm(hmm_pfn_to_page(pfns[i]));
+	mutex_unlock(&range->svms->notifier_lock);
+	return merged;
+}
+
+/* hgpu_svm_setup(), but of no page at all where there are merged ones. */
+static int setup_unmerged(struct hgpu_migration *m, struct hgpu_svm_range *range,
+			  struct vm_area_struct *vma, unsigned long start,
+			  unsigned long end, unsigned long select)
+{
+	if (any_merged(range, start, (end - start) >> PAGE_SHIFT)) {
+		m->npages = 0;
+		m->vma.cpages = 0;
+		return 0;
+	}
+	return hgpu_svm_setup(m, vma, start, end, select, NULL);
 }
 
 static bool still_left_out(const struct hgpu_migration *m,
@@ -191,7 +256,7 @@ int hgpu_svm_collect(struct hgpu_migration *m, struct hgpu_svm_range *range,
 	unsigned int try;
 	int err;
 
-	err = hgpu_svm_setup(m, vma, start, end, select, NULL);
+	err = setup_unmerged(m, range, vma, start, end, select);
 	if (err || is_complete(m, chunk))
 		return err;
 
@@ -201,7 +266,7 @@ int hgpu_svm_collect(struct hgpu_migration *m, struct hgpu_svm_range *range,
 		cond_resched();
 		if (try == 1)
 			forget_immovable(m, range, left);
-		err = hgpu_svm_setup(m, vma, start, end, select, NULL);
+		err = setup_unmerged(m, range, vma, start, end, select);
 		if (err || bitmap_empty(left, m->npages))
 			return err;
 		hgpu_stat_inc(m->hdev, migrate_again);

@@ -266,6 +266,15 @@ static bool never_moves(struct vm_area_struct *vma)
 }
 
 /*
+ * Memory that KSM may merge at any moment cannot move to VRAM: any_merged() in
+ * hgpu_svm_collect.c. It may not be allowed as long as mmap_lock is held.
+ */
+static bool stays_in_ram(struct vm_area_struct *vma)
+{
+	return never_moves(vma) || (vma->vm_flags & VM_MERGEABLE);
+}
+
+/*
  * A GPU of the same hive that has some of this, or NULL. As hgpu_chunk_any(), it
  * does not see all that there is; what it misses can be reached where it is.
  */
@@ -338,8 +347,8 @@ static int to_vram_by_batches(struct hgpu_svm_range *range,
  * @end: last address + 1
  * @trigger: why, for events
  *
- * Pages that cannot be moved (of files, pinned, locked by others) stay where
- * they are; that is no error. Those of other GPUs do, too, unless of the same
+ * Pages that cannot be moved (of files, pinned, locked by others, KSM's) stay
+ * where they are; that is no error. Those of other GPUs do, too, unless of the same
  * hive: these are copied from VRAM to VRAM.
  *
  * Context: process context, may sleep; mmap_lock (read) and &hgpu_svms.lock
@@ -362,7 +371,7 @@ int hgpu_svm_migrate_to_vram(struct hgpu_svm_range *range,
 	lockdep_assert_held(&range->svms->lock);
 	mmap_assert_locked(range->svms->mm);
 
-	if (never_moves(vma))
+	if (stays_in_ram(vma))
 		return 0;
 
 	peer = find_peer(range->svms, hdev, start, end);

@@ -516,16 +516,21 @@ static void start_ksm(void)
 	ksm("run", "1");
 }
 
-/* Two buffers with equal pages, of which KSM has made one each. It has stopped then. */
-static void merge(char *buf[2])
+/* Of two buffers with equal pages KSM makes one each. It has stopped then. */
+static void merge_filled(char *const buf[2])
 {
-	for (int i = 0; i < 2; i++) {
-		buf[i] = filled();
+	for (int i = 0; i < 2; i++)
 		expect(!madvise(buf[i], BYTES, MADV_MERGEABLE), "MADV_MERGEABLE: %s", strerror(errno));
-	}
 	start_ksm();
 	expect(wait_until(merged(buf) == ALL, 20000), "KSM has merged %zu of %d pages", merged(buf), ALL);
 	ksm("run", "0");
+}
+
+static void merge(char *buf[2])
+{
+	buf[0] = filled();
+	buf[1] = filled();
+	merge_filled(buf);
 }
 
 static void merged_pages_are_read_where_they_are(void)
@@ -551,42 +556,142 @@ static void merged_pages_are_read_where_they_are(void)
 
 static void merged_pages_are_copied_when_the_gpu_writes(void)
 {
-	char *buf[2];
+	char *buf[2], *written;
 
 	gpu_and_queue(&gpu, &q);
 	merge(buf);
-	queue_write32(&q, buf[0] + 3 * PAGE, 0x600d);
+	written = buf[0] + 3 * PAGE;
+	queue_write32(&q, written, 0x600d);
 	queue_run(&q);
-	expect(wait_until(where_is(buf[0] + 3 * PAGE, PAGE).device == 1, 5000), "the copy has not moved");
+	expect_in_ram(buf[0], BYTES);
+	expect(pfn_of(written) != merged_pfn[3], "the GPU has written to a merged page");
 	expect_merged(buf[1]);
 	pattern_check(buf[1], BYTES, SEED);
-	expect_int(*(uint32_t *)(buf[0] + 3 * PAGE), ==, 0x600d);
-	*(uint32_t *)(buf[0] + 3 * PAGE) = pattern_at(3 * PAGE / 4, SEED);
+	expect_int(*(uint32_t *)written, ==, 0x600d);
+	*(uint32_t *)written = pattern_at(3 * PAGE / 4, SEED);
 	pattern_check(buf[0], BYTES, SEED);
 }
 
-/* With HOST_ACCESS they are made present for writing, so they are copied, and the copies move. */
-static void prefetch_with_host_access_copies_merged_pages(void)
+/*
+ * With HOST_ACCESS they are made present for writing, so they are copied. The copies, which may be merged again, move
+ * when that is not wanted any more.
+ */
+static void memory_moves_when_it_is_not_to_be_merged(void)
 {
 	char *buf[2];
 
 	gpu_open(&gpu, 0);
 	merge(buf);
 	expect_int(svm_prefetch(&gpu, buf[0], BYTES, gpu.id), ==, 0);
-	expect_in_vram(buf[0], BYTES);
+	expect_in_ram(buf[0], BYTES);
 	expect_merged(buf[1]);
+	expect(!madvise(buf[0], BYTES, MADV_UNMERGEABLE), "MADV_UNMERGEABLE: %s", strerror(errno));
+	expect_int(svm_prefetch(&gpu, buf[0], BYTES, gpu.id), ==, 0);
+	expect_in_vram(buf[0], BYTES);
 	pattern_check(buf[1], BYTES, SEED);
 	pattern_check(buf[0], BYTES, SEED);
 }
 
-static unsigned long full_scans(void)
+static unsigned long ksm_number(const char *name)
 {
-	FILE *f = fopen(KSM "full_scans", "r");
+	char path[64];
 	unsigned long n = 0;
+	FILE *f;
 
-	expect(f && fscanf(f, "%lu", &n) == 1, KSM "full_scans: %s", strerror(errno));
+	snprintf(path, sizeof(path), KSM "%s", name);
+	f = fopen(path, "r");
+	expect(f && fscanf(f, "%lu", &n) == 1, "%s: %s", path, strerror(errno));
 	fclose(f);
 	return n;
+}
+
+/* How many merged pages KSM could find by its reverse map. */
+static unsigned long ksm_knows(void)
+{
+	return ksm_number("pages_shared") + ksm_number("pages_sharing");
+}
+
+/* How the pages are that a child has in common with its parent. */
+struct heir { char *buf[2]; int go[2]; };
+
+static bool is_merged(const char *at)
+{
+	return pfn_of(at) == merged_pfn[0];
+}
+
+static void use_what_was_merged(void *arg)
+{
+	const struct heir *heir = arg;
+	char *copy = map_anon(BYTES);
+	size_t used = 0;
+
+	expect_int(read(heir->go[0], merged_pfn, sizeof(merged_pfn)), ==, sizeof(merged_pfn));
+	gpu_and_queue(&gpu, &q);
+	for (int i = 0; i < 2; i++) {
+		char *buf = heir->buf[i];
+
+		if (!is_merged(buf))
+			continue;
+		used++;
+		set_flags(buf, BYTES, KFD_IOCTL_SVM_ATTR_CLR_FLAGS, KFD_IOCTL_SVM_FLAG_HOST_ACCESS);
+		expect_int(svm_prefetch(&gpu, buf, BYTES, gpu.id), ==, 0);
+		expect_merged(buf);
+		queue_copy(&q, copy, buf, BYTES);
+		queue_run(&q);
+		expect_merged(buf);
+		pattern_check(copy, BYTES, SEED);
+		pattern_check(buf, BYTES, SEED);
+	}
+	expect_int(used, >, 0);
+}
+
+/* KSM forgets what it knows of the parent's pages, and does not get round to the child's: one page at a time. */
+static void disown(char *const buf[2])
+{
+	unsigned long known = ksm_knows();
+
+	for (int i = 0; i < 2; i++)
+		expect(!madvise(buf[i], BYTES, MADV_UNMERGEABLE), "MADV_UNMERGEABLE: %s", strerror(errno));
+	ksm("pages_to_scan", "1");
+	ksm("run", "1");
+	expect(wait_until(ksm_knows() < known - ALL / 2, 20000), "KSM knows of %lu pages, before of %lu", ksm_knows(), known);
+	ksm("run", "0");
+}
+
+/*
+ * KSM finds merged pages by the address space in which it has merged them. When that has given them up, no reverse map
+ * tells of those that a child has got, until it is scanned itself: a migration entry in their place would stay for ever.
+ */
+static void merged_pages_that_ksm_has_lost_stay(bool born_before)
+{
+	struct heir heir = { .buf = { filled(), filled() } };
+	int child = 0;
+
+	expect(!pipe(heir.go), "pipe: %s", strerror(errno));
+	if (born_before)
+		child = tap_fork(use_what_was_merged, &heir);
+	merge_filled(heir.buf);
+	if (!born_before)
+		child = tap_fork(use_what_was_merged, &heir);
+	disown(heir.buf);
+	expect_int(write(heir.go[1], merged_pfn, sizeof(merged_pfn)), ==, sizeof(merged_pfn));
+	tap_join(child);
+}
+
+static void merged_pages_that_a_child_got_stay(void)
+{
+	merged_pages_that_ksm_has_lost_stay(false);
+}
+
+/* It has not asked for merging, and has got them all the same: of pages that it shared with its parent. */
+static void pages_that_were_merged_behind_a_child_stay(void)
+{
+	merged_pages_that_ksm_has_lost_stay(true);
+}
+
+static unsigned long full_scans(void)
+{
+	return ksm_number("full_scans");
 }
 
 /* KSM passes over what is not in RAM. */
@@ -689,7 +794,9 @@ static const struct tap_test tests[] = {
 	TAP_TEST(pages_of_a_private_file_are_copied_when_the_gpu_writes),
 	TAP_TEST(merged_pages_are_read_where_they_are),
 	TAP_TEST(merged_pages_are_copied_when_the_gpu_writes),
-	TAP_TEST(prefetch_with_host_access_copies_merged_pages),
+	TAP_TEST(memory_moves_when_it_is_not_to_be_merged),
+	TAP_TEST(merged_pages_that_a_child_got_stay),
+	TAP_TEST(pages_that_were_merged_behind_a_child_stay),
 	TAP_TEST(pages_in_vram_are_not_merged),
 	TAP_TEST(gpu_writes_reach_the_disk),
 };

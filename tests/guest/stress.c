@@ -492,9 +492,9 @@ static void nobodys_for_a_while(struct span x)
 static void advised(struct span x)
 {
 	static const int advice[] = { MADV_HUGEPAGE, MADV_NOHUGEPAGE, MADV_COLD, MADV_PAGEOUT, MADV_PAGEOUT,
-				      MADV_MERGEABLE, MADV_UNMERGEABLE };
+				      MADV_MERGEABLE, MADV_UNMERGEABLE, MADV_UNMERGEABLE };
 
-	madvise(at(x), bytes(x), advice[rnd(7)]);	/* what the kernel makes of it is its own business */
+	madvise(at(x), bytes(x), advice[rnd(8)]);	/* what the kernel makes of it is its own business */
 }
 
 /* The child's memory is as it was at the fork, whatever the parent does meanwhile. */
@@ -748,10 +748,7 @@ static int take_options(int argc, char **argv)
 	return n;
 }
 
-/*
- * Identical pages become one, here too, if HGPU_STRESS_KSM says so. Not by default: with it a migration entry was
- * once left behind ("kernel BUG at include/linux/swapops.h"), of which the reason is not known.
- */
+/* Identical pages become one, here too. */
 static void run_ksm(const char *how)
 {
 	write_text("/sys/kernel/mm/ksm/run", how);
@@ -768,10 +765,11 @@ int main(int argc, char **argv)
 	if (!listing)
 		diag("seed %u, to be repeated with HGPU_STRESS_SEED=%u HGPU_STRESS_SECONDS=%u", options.seed,
 		     options.seed, options.seconds);
-	if (number_from("HGPU_STRESS_KSM", 0))
+	if (!listing)
 		run_ksm("1");
 	status = tap_main(tests, sizeof(tests) / sizeof(tests[0]), nothing_left, argc, argv);
-	run_ksm("0");
+	if (!listing)
+		run_ksm("0");
 	if (status)
 		diag("this was seed %u: scripts/run [the same options] -- build/tests/guest/stress --seed %u --seconds %u [TEST]",
 		     options.seed, options.seed, options.seconds);
