@@ -28,7 +28,11 @@
 #define SEED 0x5eed0015u
 #define KSM "/sys/kernel/mm/ksm/"
 
-enum { BYTES = 2 << 20, ALL = BYTES / 4096, HELD = 16, AT = 100 };	/* pages [AT, AT + HELD) are held */
+enum {
+	BYTES = 2 << 20, ALL = BYTES / 4096,
+	HELD = 16, AT = 100,	/* pages [AT, AT + HELD) are held */
+	MARK = 32,		/* dword there that the GPU writes: who copies them may have the first ones in registers */
+};
 
 static struct gpu gpu;
 static struct queue q;
@@ -54,23 +58,22 @@ static char *filled(void)
 /**
  * struct holder - keeps pages where they are
  * @hold: the pages from @at on, HELD of them
- * @let_go: of them; what it has got must be the pattern there, but for the first dword
+ * @let_go: of them; what it has got must be the pattern there, but for the one at MARK
  */
 struct holder {
 	void (*hold)(char *at);
-	void (*let_go)(uint32_t first);
+	void (*let_go)(uint32_t mark);
 };
 
 /* What it has got. */
 static char seen[HELD * 4096];
 
-static void check_seen(uint32_t first)
+static void check_seen(uint32_t mark)
 {
 	uint32_t dw = AT * PAGE / 4;
 
-	expect_int(*(uint32_t *)seen, ==, first);
-	for (size_t i = 1; i < sizeof(seen) / 4; i++)
-		expect_int(((uint32_t *)seen)[i], ==, pattern_at(dw + i, SEED));
+	for (size_t i = 0; i < sizeof(seen) / 4; i++)
+		expect_int(((uint32_t *)seen)[i], ==, i == MARK ? mark : pattern_at(dw + i, SEED));
 }
 
 /* A pipe holds references to what vmsplice() has put into it: it has 16 places. */
@@ -84,7 +87,7 @@ static void hold_by_pipe(char *at)
 	expect_int(vmsplice(pipe_fd[1], &pages, 1, 0), ==, sizeof(seen));
 }
 
-static void let_go_by_pipe(uint32_t first)
+static void let_go_by_pipe(uint32_t mark)
 {
 	for (size_t n = 0; n < sizeof(seen); ) {
 		ssize_t got = read(pipe_fd[0], seen + n, sizeof(seen) - n);
@@ -94,7 +97,7 @@ static void let_go_by_pipe(uint32_t first)
 	}
 	close(pipe_fd[0]);
 	close(pipe_fd[1]);
-	check_seen(first);
+	check_seen(mark);
 }
 
 /*
@@ -134,13 +137,13 @@ static void hold_by_pin(char *at)
 	expect_int(p.revents, ==, POLLIN);
 }
 
-static void let_go_by_pin(uint32_t first)
+static void let_go_by_pin(uint32_t mark)
 {
 	close(reader.faults);	/* its faults are ordinary ones from now on */
 	pthread_join(reader.thread, NULL);
 	expect_int(reader.got, ==, sizeof(seen));
 	memcpy(seen, reader.target, sizeof(seen));
-	check_seen(first);
+	check_seen(mark);
 }
 
 static const struct holder in_a_pipe = { hold_by_pipe, let_go_by_pipe }, pinned = { hold_by_pin, let_go_by_pin };
@@ -167,7 +170,7 @@ static void prefetch_moves_all_but(const struct holder *h)
 	expect_int(stats_since(&s, "migrate_again"), ==, 2);
 	expect_int(stats_since(&s, "migrate_partial"), ==, 1);
 	pattern_check(buf, BYTES, SEED);
-	h->let_go(pattern_at(AT * PAGE / 4, SEED));
+	h->let_go(pattern_at(AT * PAGE / 4 + MARK, SEED));
 	stats_read(&s, 0);
 	expect_int(svm_prefetch(&gpu, buf, BYTES, gpu.id), ==, 0);
 	expect_in_vram(buf, BYTES);
@@ -190,12 +193,13 @@ static void prefetch_moves_all_but_pinned_pages(void)
 static void gpu_uses_what_is_held(const struct holder *h)
 {
 	char *buf = filled(), *copy = map_anon(BYTES), *held = buf + AT * PAGE;
+	uint32_t *mark = (uint32_t *)held + MARK;
 	struct stats s;
 
 	gpu_and_queue(&gpu, &q);
 	h->hold(held);
 	stats_read(&s, 0);
-	queue_write32(&q, held, 0x600d);
+	queue_write32(&q, mark, 0x600d);
 	queue_run(&q);
 	/* A page that could move is tried again when it has been mapped, and the GPU does not wait for that. */
 	expect(wait_until(where_is(held, HELD * PAGE).present == HELD && stats_since(&s, "migrate_partial") == 2, 5000),
@@ -205,9 +209,9 @@ static void gpu_uses_what_is_held(const struct holder *h)
 	queue_copy(&q, copy, buf, BYTES);
 	queue_run(&q);
 	h->let_go(0x600d);
-	expect_int(*(uint32_t *)held, ==, 0x600d);
-	expect_int(*(uint32_t *)(copy + AT * PAGE), ==, 0x600d);
-	*(uint32_t *)held = *(uint32_t *)(copy + AT * PAGE) = pattern_at(AT * PAGE / 4, SEED);
+	expect_int(*mark, ==, 0x600d);
+	expect_int(((uint32_t *)copy)[AT * PAGE / 4 + MARK], ==, 0x600d);
+	*mark = ((uint32_t *)copy)[AT * PAGE / 4 + MARK] = pattern_at(AT * PAGE / 4 + MARK, SEED);
 	pattern_check(copy, BYTES, SEED);
 	pattern_check(buf, BYTES, SEED);
 }
@@ -226,9 +230,10 @@ static void gpu_uses_pinned_pages_where_they_are(void)
 static void pages_come_home_to_be_held(const struct holder *h)
 {
 	char *buf = filled(), *held = buf + AT * PAGE;
+	uint32_t *mark = (uint32_t *)held + MARK;
 
 	gpu_and_queue(&gpu, &q);
-	queue_write32(&q, held, 0x600d);
+	queue_write32(&q, mark, 0x600d);
 	queue_run(&q);
 	expect_in_vram(buf, BYTES);
 	h->hold(held);
@@ -236,7 +241,7 @@ static void pages_come_home_to_be_held(const struct holder *h)
 	expect_int(svm_prefetch(&gpu, buf, BYTES, gpu.id), ==, 0);
 	expect_all_but_held_in_vram(buf);
 	h->let_go(0x600d);
-	*(uint32_t *)held = pattern_at(AT * PAGE / 4, SEED);
+	*mark = pattern_at(AT * PAGE / 4 + MARK, SEED);
 	pattern_check(buf, BYTES, SEED);
 }
 
