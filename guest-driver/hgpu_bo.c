@@ -2,6 +2,7 @@
 /* Buffers: see hgpu_vram.h. */
 
 #include <drm/drm_gem.h>
+#include <drm/drm_prime.h>
 #include <drm/drm_vma_manager.h>
 #include <drm/ttm/ttm_tt.h>
 #include <linux/log2.h>
@@ -57,8 +58,66 @@ static int hgpu_gem_mmap(struct drm_gem_object *obj, struct vm_area_struct *vma)
 	return 0;
 }
 
+/*
+ * What others have by way of a dma-buf: pages that never move (hgpu_kfd_gem.c names
+ * no others). They have no way to be told that the GPU goes.
+ */
+static void hgpu_gem_unpin(struct drm_gem_object *obj)
+{
+	struct hgpu_vram *vram = &to_hgpu(obj->dev)->vram;
+
+	if (atomic_dec_and_test(&vram->lent))
+		wake_up_all(&vram->lent_wait);
+}
+
+static int hgpu_gem_pin(struct drm_gem_object *obj)
+{
+	struct hgpu_device *hdev = to_hgpu(obj->dev);
+
+	atomic_inc(&hdev->vram.lent);
+	/* Who removes the GPU says so before he counts. */
+	smp_mb__after_atomic();
+	if (!hgpu_device_removing(hdev))
+		return 0;
+	hgpu_gem_unpin(obj);
+	return -ENODEV;
+}
+
+static struct sg_table *hgpu_gem_get_sg_table(struct drm_gem_object *obj)
+{
+	struct ttm_buffer_object *tbo =
+		container_of(obj, struct ttm_buffer_object, base);
+
+	return drm_prime_pages_to_sg(obj->dev, tbo->ttm->pages, tbo->ttm->num_pages);
+}
+
+static int hgpu_gem_vmap(struct drm_gem_object *obj, struct iosys_map *map)
+{
+	struct ttm_buffer_object *tbo =
+		container_of(obj, struct ttm_buffer_object, base);
+	int err = hgpu_gem_pin(obj);
+
+	if (err)
+		return err;
+	err = ttm_bo_vmap(tbo, map);
+	if (err)
+		hgpu_gem_unpin(obj);
+	return err;
+}
+
+static void hgpu_gem_vunmap(struct drm_gem_object *obj, struct iosys_map *map)
+{
+	ttm_bo_vunmap(container_of(obj, struct ttm_buffer_object, base), map);
+	hgpu_gem_unpin(obj);
+}
+
 static const struct drm_gem_object_funcs hgpu_gem_funcs = {
 	.free = hgpu_gem_free,
+	.pin = hgpu_gem_pin,
+	.unpin = hgpu_gem_unpin,
+	.get_sg_table = hgpu_gem_get_sg_table,
+	.vmap = hgpu_gem_vmap,
+	.vunmap = hgpu_gem_vunmap,
 	.mmap = hgpu_gem_mmap,
 };
 

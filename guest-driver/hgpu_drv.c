@@ -12,6 +12,7 @@
 #include "hgpu_device.h"
 #include "hgpu_drv.h"
 #include "hgpu_kfd.h"
+#include "hgpu_kfd_gem.h"
 #include "hgpu_memlimit.h"
 #include "hgpu_svm.h"
 #include "hgpu_virgl_engine.h"
@@ -47,6 +48,7 @@ static const struct drm_ioctl_desc hgpu_drm_ioctls[] = {
 	DRM_IOCTL_DEF_DRV(HMM_GPU_VIRGL_RESOURCE_DESTROY, hgpu_virgl_resource_destroy, DRM_RENDER_ALLOW),
 	DRM_IOCTL_DEF_DRV(HMM_GPU_VIRGL_SUBMIT, hgpu_virgl_submit, DRM_RENDER_ALLOW),
 	DRM_IOCTL_DEF_DRV(HMM_GPU_VIRGL_WAIT, hgpu_virgl_wait, DRM_RENDER_ALLOW),
+	DRM_IOCTL_DEF_DRV(HMM_GPU_GEM_FROM_KFD, hgpu_gem_from_kfd, DRM_RENDER_ALLOW),
 };
 
 /*

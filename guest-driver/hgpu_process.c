@@ -242,6 +242,19 @@ struct hgpu_process_device *hgpu_process_next_on(struct hgpu_device *hdev,
 	return NULL;
 }
 
+struct hgpu_process_device *hgpu_process_current_device(struct hgpu_device *hdev)
+{
+	struct hgpu_process_device *pdd;
+	unsigned long pasid = 0;
+
+	while ((pdd = hgpu_process_next_on(hdev, &pasid))) {
+		if (pdd->process->mm == current->mm && !hgpu_process_dead(pdd->process))
+			return pdd;
+		hgpu_process_put(pdd->process);
+	}
+	return NULL;
+}
+
 /* ---- notifier ---- */
 
 static void hgpu_process_end(struct hgpu_process *process)

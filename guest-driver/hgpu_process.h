@@ -211,6 +211,16 @@ struct hgpu_process_device *hgpu_process_device(struct hgpu_process *process,
 bool hgpu_process_can_retry(struct hgpu_process *process);
 
 /**
+ * hgpu_process_current_device() - the calling process, on a GPU
+ * @hdev: the GPU
+ *
+ * Context: process context.
+ * Return: the process device, with a reference to &hgpu_process_device.process; NULL
+ * if the process has not opened /dev/kfd, the GPU came later, or it is ending.
+ */
+struct hgpu_process_device *hgpu_process_current_device(struct hgpu_device *hdev);
+
+/**
  * hgpu_process_has_work() - has it queues, or contexts, on any GPU?
  * @process: the process
  *

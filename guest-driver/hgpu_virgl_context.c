@@ -157,20 +157,6 @@ void hgpu_vctx_end(struct hgpu_vctx *ctx)
 
 /* ---- making one ---- */
 
-/* The caller's process, if it is the one that the file was bound to. */
-static struct hgpu_process_device *find_pdd(struct hgpu_device *hdev)
-{
-	struct hgpu_process_device *pdd;
-	unsigned long pasid = 0;
-
-	while ((pdd = hgpu_process_next_on(hdev, &pasid))) {
-		if (pdd->process->mm == current->mm && !hgpu_process_dead(pdd->process))
-			return pdd;
-		hgpu_process_put(pdd->process);
-	}
-	return NULL;
-}
-
 /* From here on the process stops it when it ends, and keeps XNACK on. */
 static int attach(struct hgpu_vctx *ctx, struct drm_file *file)
 {
@@ -199,7 +185,7 @@ static struct hgpu_vctx *vctx_alloc(struct hgpu_device *hdev)
 
 	if (!ctx)
 		return ERR_PTR(-ENOMEM);
-	ctx->pdd = find_pdd(hdev);
+	ctx->pdd = hgpu_process_current_device(hdev);
 	if (!ctx->pdd) {
 		kfree(ctx);
 		return ERR_PTR(-EINVAL);

@@ -10,6 +10,8 @@
 #include <linux/slab.h>
 #include <linux/string.h>
 
+#include "hgpu_kfd_gem.h"
+#include "hgpu_process.h"
 #include "hgpu_trace.h"
 #include "hgpu_virgl_priv.h"
 
@@ -35,6 +37,7 @@ struct out_sync {
  * @ins: what is waited for
  * @outs: what is signalled
  * @signals: likewise
+ * @bos: buffers that ranges lie in
  * @job: the job
  */
 struct submission {
@@ -44,6 +47,7 @@ struct submission {
 	struct drm_hmm_gpu_virgl_sync *ins;
 	struct drm_hmm_gpu_virgl_sync *outs;
 	struct out_sync *signals;
+	struct hgpu_bo_uses bos;
 	struct hgpu_vjob *job;
 };
 
@@ -175,11 +179,26 @@ static_assert(HMM_GPU_VIRGL_RANGE_OUT == HGPU_VIRGL_RANGE_OUT);
 
 /* ---- to the scheduler ---- */
 
+/* Buffers may be shared with others, who wait for the fence in their reservations. */
+static int find_bos(struct submission *s)
+{
+	struct hgpu_process *process = s->ctx->process;
+	int err = 0;
+	u32 i;
+
+	mutex_lock(&process->lock);
+	for (i = 0; i < s->args->range_count && !err; i++)
+		err = hgpu_kfd_use_bos(process, s->ranges[i].addr, s->ranges[i].size,
+				       s->ranges[i].flags & HMM_GPU_VIRGL_RANGE_OUT, &s->bos);
+	mutex_unlock(&process->lock);
+	return err;
+}
+
 static int make_job(struct submission *s, struct drm_file *file)
 {
 	struct drm_hmm_gpu_virgl_submit *args = s->args;
 	/* Fences of others are waited for longer than the GPU may stay. */
-	bool exported = args->in_sync_count || args->out_sync_count;
+	bool exported = args->in_sync_count || args->out_sync_count || s->bos.n;
 	struct hgpu_virgl_job *image;
 	u32 i;
 
@@ -212,28 +231,43 @@ static void remember_locked(struct hgpu_vctx *ctx, struct dma_fence *finished,
 	done->hw = hw;
 }
 
-static int push(struct submission *s)
+static int push_locked(struct submission *s)
 {
 	struct hgpu_vctx *ctx = s->ctx;
 	struct hgpu_vfence *hw;
 	struct dma_fence *finished;
 
-	mutex_lock(&ctx->queue.lock);
-	if (ctx->queue.ended || READ_ONCE(ctx->stopped) || READ_ONCE(ctx->lost)) {
-		mutex_unlock(&ctx->queue.lock);
+	lockdep_assert_held(&ctx->queue.lock);
+	if (ctx->queue.ended || READ_ONCE(ctx->stopped) || READ_ONCE(ctx->lost))
 		return -ECANCELED;
-	}
 	s->args->sequence = ++ctx->sequence;
 	trace_hgpu_virgl_submit(ctx->hdev, ctx->hw, ctx->sequence, s->args->stream,
 				s->args->stream_dw, s->args->range_count);
 	finished = hgpu_vjob_push_locked(&ctx->queue, s->job, &hw);
 	s->job = NULL;
 	remember_locked(ctx, finished, hw);
-	mutex_unlock(&ctx->queue.lock);
-
+	hgpu_bo_uses_add_fence(&s->bos, finished);
 	signal_all(s, finished);
 	dma_fence_put(finished);
 	return 0;
+}
+
+static int push(struct submission *s)
+{
+	struct drm_exec exec;
+	int err;
+
+	if (s->bos.n) {
+		err = hgpu_bo_uses_lock(&s->bos, &exec);
+		if (err)
+			return err;
+	}
+	mutex_lock(&s->ctx->queue.lock);
+	err = push_locked(s);
+	mutex_unlock(&s->ctx->queue.lock);
+	if (s->bos.n)
+		drm_exec_fini(&exec);
+	return err;
 }
 
 int hgpu_vctx_submit(struct hgpu_vctx *ctx, struct drm_hmm_gpu_virgl_submit *args,
@@ -248,10 +282,11 @@ int hgpu_vctx_submit(struct hgpu_vctx *ctx, struct drm_hmm_gpu_virgl_submit *arg
 	err = prepare_signals(&s, file);
 	if (err)
 		goto out_signals;
-	err = make_job(&s, file) ?: push(&s);
+	err = find_bos(&s) ?: make_job(&s, file) ?: push(&s);
 	if (!IS_ERR_OR_NULL(s.job))
 		hgpu_vjob_free(s.job);
 out_signals:
+	hgpu_bo_uses_put(&s.bos);
 	free_signals(&s);
 out_tables:
 	free_table(s.ranges);

@@ -246,6 +246,7 @@ int hgpu_vram_init(struct hgpu_device *hdev)
 	if (err)
 		return err;
 
+	init_waitqueue_head(&vram->lent_wait);
 	vram->io_phys = pci_resource_start(hdev->pdev, HGPU_BAR_VRAM);
 	vram->io = devm_ioremap_wc(&hdev->pdev->dev, vram->io_phys,
 				   vram->visible);
@@ -284,12 +285,15 @@ err_ttm:
 /*
  * The PCI device goes. What processes have mapped turns into a dummy page at
  * their next access; system pages are given back, as nobody may unmap their
- * bus addresses later.
+ * bus addresses later. Those that were lent by way of a dma-buf come back first.
  */
 void hgpu_vram_unbind(struct hgpu_device *hdev)
 {
 	struct hgpu_vram *vram = &hdev->vram;
 
+	wait_event(vram->lent_wait, !atomic_read(&vram->lent));
+	/* Buffers whose last fence has just signalled. */
+	drain_workqueue(vram->bdev.wq);
 	unmap_mapping_range(hdev->drm.anon_inode->i_mapping, 0, 0, 1);
 	ttm_device_clear_dma_mappings(&vram->bdev);
 	/* devm unmaps it; nobody may find it from here on. */

@@ -18,6 +18,7 @@
 #include <linux/bits.h>
 #include <linux/iosys-map.h>
 #include <linux/mutex.h>
+#include <linux/wait.h>
 
 #include "hgpu_compat.h"
 
@@ -44,6 +45,8 @@ struct vm_area_struct;
  * @io: BAR 0's first @visible bytes, write-combined; NULL once unbound
  * @io_phys: where BAR 0 is for the CPU
  * @clear: zeroes a buffer by SDMA; NULL while that does not run
+ * @lent: how often other devices, or the kernel, use pages of dma-bufs
+ * @lent_wait: for that to be over
  */
 struct hgpu_vram {
 	struct ttm_device bdev;
@@ -58,6 +61,8 @@ struct hgpu_vram {
 	void __iomem *io;
 	resource_size_t io_phys;
 	int (*clear)(struct hgpu_device *hdev, struct hgpu_bo *bo);
+	atomic_t lent;
+	wait_queue_head_t lent_wait;
 };
 
 /**
