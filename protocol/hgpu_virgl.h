@@ -16,6 +16,8 @@
 #define HGPU_VIRGL_STRIDE           0x40
 #define HGPU_VIRGL_SLOT_JOB_LO(s)        (HGPU_VIRGL_BASE + (s) * 0x40 + 0x00)
 #define HGPU_VIRGL_SLOT_JOB_HI(s)        (HGPU_VIRGL_BASE + (s) * 0x40 + 0x04)
+#define   HGPU_VIRGL_SLOT_JOB_HI__ADDR   GENMASK(15, 0)
+#define   HGPU_VIRGL_JOB_ALIGN           64u
 #define HGPU_VIRGL_SLOT_CMD(s)           (HGPU_VIRGL_BASE + (s) * 0x40 + 0x08)
 #define   HGPU_VIRGL_SLOT_CMD__START     1u
 #define   HGPU_VIRGL_SLOT_CMD__ABORT     2u

@@ -119,6 +119,22 @@ void hmm_gpu_trace(HmmGpu *s, uint32_t id, const uint64_t *a)
         HMM_GPU_NARGS(IRQ, 1);
         trace_hmm_gpu_irq(dev, a[0]);
         break;
+    case HGPU_TRACE_VIRGL_JOB:
+        HMM_GPU_NARGS(VIRGL_JOB, 6);
+        trace_hmm_gpu_virgl_job(dev, a[0], a[1], a[2], a[3], a[4], a[5]);
+        break;
+    case HGPU_TRACE_VIRGL_STATE:
+        HMM_GPU_NARGS(VIRGL_STATE, 3);
+        trace_hmm_gpu_virgl_state(dev, a[0], a[1], a[2]);
+        break;
+    case HGPU_TRACE_VIRGL_END:
+        HMM_GPU_NARGS(VIRGL_END, 4);
+        trace_hmm_gpu_virgl_end(dev, a[0], a[1], a[2], a[3]);
+        break;
+    case HGPU_TRACE_VIRGL_RENDERER:
+        HMM_GPU_NARGS(VIRGL_RENDERER, 2);
+        trace_hmm_gpu_virgl_renderer(dev, a[0], a[1]);
+        break;
     case HGPU_TRACE_COUNT:
         break;
     }

@@ -22,9 +22,11 @@
 QEMU_BUILD_BUG_ON(sizeof(HgpuVmContext) != 32);
 QEMU_BUILD_BUG_ON(sizeof(HgpuInvEngine) != 12);
 QEMU_BUILD_BUG_ON(sizeof(HgpuIh) != 40);
-QEMU_BUILD_BUG_ON(sizeof(HgpuSdmaCtx) != 208);
+QEMU_BUILD_BUG_ON(sizeof(HgpuParked) != 40);
+QEMU_BUILD_BUG_ON(sizeof(HgpuSdmaCtx) != 216);
+QEMU_BUILD_BUG_ON(sizeof(HgpuVirglSlot) != 64);
 QEMU_BUILD_BUG_ON(sizeof(HgpuState) !=
-                  896 + HGPU_SDMA_ENGINES_MAX * sizeof(HgpuSdmaEngine));
+                  1160 + HGPU_SDMA_ENGINES_MAX * sizeof(HgpuSdmaEngine));
 
 static const VMStateDescription vmstate_hgpu_vm_context = {
     .name = "hmm-gpu/vm-context",
@@ -88,7 +90,7 @@ static const VMStateDescription vmstate_hgpu_sdma_ctx = {
         VMSTATE_UINT64(mqd_base, HgpuSdmaCtx),
         VMSTATE_UINT32(exception, HgpuSdmaCtx),
         VMSTATE_UINT32(preempted, HgpuSdmaCtx),
-        VMSTATE_UINT64(fault_addr, HgpuSdmaCtx),
+        VMSTATE_UINT64(parked.addr, HgpuSdmaCtx),
         VMSTATE_UINT32_ARRAY(pkt, HgpuSdmaCtx, HGPU_SDMA_PKT_MAX_DW),
         VMSTATE_UINT32(pkt_len, HgpuSdmaCtx),
         VMSTATE_UINT64(progress, HgpuSdmaCtx),
@@ -96,11 +98,11 @@ static const VMStateDescription vmstate_hgpu_sdma_ctx = {
         VMSTATE_UINT32(skip, HgpuSdmaCtx),
         VMSTATE_UINT64(rptr_written, HgpuSdmaCtx),
         VMSTATE_UINT32(state, HgpuSdmaCtx),
-        VMSTATE_UINT32(replay, HgpuSdmaCtx),
-        VMSTATE_UINT64(deadline_ns, HgpuSdmaCtx),
-        VMSTATE_UINT32(fault_vmid, HgpuSdmaCtx),
-        VMSTATE_UINT32(fault_access, HgpuSdmaCtx),
-        VMSTATE_UINT64(fault_id, HgpuSdmaCtx),
+        VMSTATE_UINT32(parked.replay, HgpuSdmaCtx),
+        VMSTATE_UINT64(parked.deadline_ns, HgpuSdmaCtx),
+        VMSTATE_UINT32(parked.vmid, HgpuSdmaCtx),
+        VMSTATE_UINT32(parked.access, HgpuSdmaCtx),
+        VMSTATE_UINT64(parked.id, HgpuSdmaCtx),
         VMSTATE_END_OF_LIST()
     }
 };
@@ -114,6 +116,25 @@ static const VMStateDescription vmstate_hgpu_sdma_engine = {
         VMSTATE_UINT32(f32_cntl, HgpuSdmaEngine),
         VMSTATE_STRUCT_ARRAY(ctx, HgpuSdmaEngine, HGPU_SDMA_CTXS, 1,
                              vmstate_hgpu_sdma_ctx, HgpuSdmaCtx),
+        VMSTATE_END_OF_LIST()
+    }
+};
+
+static const VMStateDescription vmstate_hgpu_virgl_slot = {
+    .name = "hmm-gpu/virgl-slot",
+    .version_id = 1,
+    .minimum_version_id = 1,
+    .fields = (const VMStateField[]) {
+        VMSTATE_UINT64(job, HgpuVirglSlot),
+        VMSTATE_UINT32(state, HgpuVirglSlot),
+        VMSTATE_UINT32(begun, HgpuVirglSlot),
+        VMSTATE_UINT32(retry_wait, HgpuVirglSlot),
+        VMSTATE_UINT64(parked.addr, HgpuVirglSlot),
+        VMSTATE_UINT64(parked.deadline_ns, HgpuVirglSlot),
+        VMSTATE_UINT64(parked.id, HgpuVirglSlot),
+        VMSTATE_UINT32(parked.vmid, HgpuVirglSlot),
+        VMSTATE_UINT32(parked.access, HgpuVirglSlot),
+        VMSTATE_UINT32(parked.replay, HgpuVirglSlot),
         VMSTATE_END_OF_LIST()
     }
 };
@@ -142,6 +163,9 @@ static const VMStateDescription vmstate_hgpu_state = {
         VMSTATE_UINT32(rr_next, HgpuState),
         VMSTATE_STRUCT_ARRAY(sdma, HgpuState, HGPU_SDMA_ENGINES_MAX, 1,
                              vmstate_hgpu_sdma_engine, HgpuSdmaEngine),
+        VMSTATE_UINT32(virgl_contexts, HgpuState),
+        VMSTATE_STRUCT_ARRAY(virgl, HgpuState, HGPU_VIRGL_SLOTS, 1,
+                             vmstate_hgpu_virgl_slot, HgpuVirglSlot),
         VMSTATE_END_OF_LIST()
     }
 };

@@ -28,7 +28,7 @@ void hgpu_ctx_move(HgpuGpu *gpu, uint32_t e, uint32_t c, uint32_t state)
                      (ctx_arrows[ctx->state] & BIT(state)));
     hgpu_trace(gpu, CTX_STATE, e, c, ctx->state, state, ctx->rb_rptr);
     ctx->state = state;
-    ctx->replay = 0;
+    ctx->parked.replay = 0;
     if (state == HGPU_CTX_DISABLED) {
         ctx->rb_cntl &= ~HGPU_SDMA_RB_CNTL__RB_ENABLE;
     } else {
@@ -41,7 +41,7 @@ void hgpu_ctx_halt(HgpuGpu *gpu, uint32_t e, uint32_t c, uint32_t exception)
     HgpuSdmaCtx *ctx = &gpu->s.sdma[e].ctx[c];
 
     ctx->exception = exception;
-    ctx->fault_id = 0;
+    ctx->parked.id = 0;
     hgpu_trace(gpu, CTX_HALT, e, c, exception, ctx->rb_rptr);
     hgpu_ctx_move(gpu, e, c, HGPU_CTX_HALTED);
 }
@@ -59,11 +59,11 @@ void hgpu_ctx_drop_work(HgpuSdmaCtx *ctx)
     ctx->skip = 0;
     ctx->exception = HGPU_SDMA_EXCEPTION_NONE;
     ctx->wptr_refused = 0;
-    ctx->replay = 0;
-    ctx->deadline_ns = 0;
-    ctx->fault_vmid = 0;
-    ctx->fault_access = HGPU_ACCESS_READ;
-    ctx->fault_id = 0;
+    ctx->parked.replay = 0;
+    ctx->parked.deadline_ns = 0;
+    ctx->parked.vmid = 0;
+    ctx->parked.access = HGPU_ACCESS_READ;
+    ctx->parked.id = 0;
 }
 
 bool hgpu_ctx_runnable(const HgpuGpu *gpu, uint32_t e, uint32_t c,
@@ -79,9 +79,9 @@ bool hgpu_ctx_runnable(const HgpuGpu *gpu, uint32_t e, uint32_t c,
     case HGPU_CTX_RUNNING:
         return true;
     case HGPU_CTX_RETRY_WAIT:
-        return ctx->replay || now_ns >= ctx->deadline_ns;
+        return ctx->parked.replay || now_ns >= ctx->parked.deadline_ns;
     case HGPU_CTX_POLL_WAIT:
-        return now_ns >= ctx->deadline_ns;
+        return now_ns >= ctx->parked.deadline_ns;
     default:
         return false;
     }

@@ -61,6 +61,15 @@
     EVENT(IH_OVERFLOW, "ih_overflow", 2, "rptr 0x%" PRIx64                    \
           " wptr 0x%" PRIx64)                                                 \
     EVENT(IH_DROP, "ih_drop", 2, "client 0x%" PRIx64 " src %" PRIu64)         \
+    EVENT(VIRGL_JOB, "virgl_job", 6, "slot %" PRIu64 " op %" PRIu64           \
+          " context %" PRIu64 " vmid %" PRIu64 " seq %" PRIu64                \
+          " stream_dw %" PRIu64)                                              \
+    EVENT(VIRGL_STATE, "virgl_state", 3, "slot %" PRIu64 " from %" PRIu64     \
+          " to %" PRIu64)                                                     \
+    EVENT(VIRGL_END, "virgl_end", 4, "slot %" PRIu64 " seq %" PRIu64          \
+          " status %" PRIu64 " faults %" PRIu64)                              \
+    EVENT(VIRGL_RENDERER, "virgl_renderer", 2, "context %" PRIu64             \
+          " alive %" PRIu64)                                                  \
     EVENT(IRQ, "irq", 1, "vector %" PRIu64)
 
 typedef enum HgpuTraceId {

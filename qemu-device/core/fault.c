@@ -68,41 +68,40 @@ static void fault_latch(HgpuGpu *gpu, uint32_t status, uint64_t addr)
     gpu->s.fault_page = (addr >> HGPU_PAGE_SHIFT) & HGPU_VM_PAGE_MASK;
 }
 
-static bool fault_is_known(const HgpuSdmaCtx *ctx, const HgpuFault *fault)
+static bool fault_is_known(const HgpuParked *parked, const HgpuFault *fault)
 {
-    return ctx->fault_id && ctx->fault_vmid == fault->vmid &&
-           ctx->fault_access == fault->access &&
-           ctx->fault_addr >> HGPU_PAGE_SHIFT ==
-           fault->addr >> HGPU_PAGE_SHIFT;
+    return parked->id && parked->vmid == fault->vmid &&
+           parked->access == fault->access &&
+           parked->addr >> HGPU_PAGE_SHIFT == fault->addr >> HGPU_PAGE_SHIFT;
 }
 
-static void fault_park(HgpuGpu *gpu, uint32_t e, uint32_t c,
-                       const HgpuFault *fault)
+bool hgpu_fault_park(HgpuGpu *gpu, HgpuParked *parked, uint32_t e, uint32_t c,
+                     const HgpuFault *fault)
 {
-    HgpuSdmaCtx *ctx = &gpu->s.sdma[e].ctx[c];
-    bool known = fault_is_known(ctx, fault);
+    bool known = fault_is_known(parked, fault);
     uint64_t now = hgpu_now_ns(gpu);
 
     if (!known) {
-        if (ctx->fault_id) {
-            hgpu_fault_resolved(gpu, e, c);
+        if (parked->id) {
+            hgpu_fault_resolved(gpu, parked, e, c);
         }
-        ctx->fault_id = ++gpu->s.fault_seq;
+        parked->id = ++gpu->s.fault_seq;
         gpu->stats.retry_faults++;
-        hgpu_trace(gpu, FAULT_RETRY, ctx->fault_id, e, c, fault->vmid,
+        hgpu_trace(gpu, FAULT_RETRY, parked->id, e, c, fault->vmid,
                    fault->addr, fault->access);
-    } else if (now >= ctx->deadline_ns) {
-        hgpu_trace(gpu, FAULT_AGAIN, ctx->fault_id, e, c, fault->vmid,
+    } else if (now >= parked->deadline_ns) {
+        hgpu_trace(gpu, FAULT_AGAIN, parked->id, e, c, fault->vmid,
                    fault->addr, fault->access);
     }
-    ctx->fault_addr = fault->addr;
-    ctx->fault_vmid = fault->vmid;
-    ctx->fault_access = fault->access;
-    hgpu_ctx_move(gpu, e, c, HGPU_CTX_RETRY_WAIT);
-    if (!known || now >= ctx->deadline_ns) {
-        ctx->deadline_ns = now + gpu->s.retry_interval * UINT64_C(1000);
+    parked->addr = fault->addr;
+    parked->vmid = fault->vmid;
+    parked->access = fault->access;
+    parked->replay = 0;
+    if (!known || now >= parked->deadline_ns) {
+        parked->deadline_ns = now + gpu->s.retry_interval * UINT64_C(1000);
         fault_post(gpu, e, c, fault);
     }
+    return !known;
 }
 
 static void fault_halt(HgpuGpu *gpu, uint32_t e, uint32_t c,
@@ -114,7 +113,7 @@ static void fault_halt(HgpuGpu *gpu, uint32_t e, uint32_t c,
     hgpu_trace(gpu, FAULT_NORETRY, e, c, fault->vmid, fault->addr,
                fault->access, status);
     fault_latch(gpu, status, fault->addr);
-    gpu->s.sdma[e].ctx[c].fault_addr = fault->addr;
+    gpu->s.sdma[e].ctx[c].parked.addr = fault->addr;
     hgpu_ctx_halt(gpu, e, c, HGPU_SDMA_EXCEPTION_FAULT);
     fault_post(gpu, e, c, fault);
 }
@@ -123,7 +122,7 @@ static void bus_halt(HgpuGpu *gpu, uint32_t e, uint32_t c,
                      const HgpuFault *fault)
 {
     hgpu_trace(gpu, BUS_ERROR, e, c, fault->bus_addr);
-    gpu->s.sdma[e].ctx[c].fault_addr = fault->addr;
+    gpu->s.sdma[e].ctx[c].parked.addr = fault->addr;
     hgpu_ctx_halt(gpu, e, c, HGPU_SDMA_EXCEPTION_BUS);
     hgpu_ih_post_sdma(gpu, e, c, HGPU_SRCID_SDMA_BUS_ERROR, fault->bus_addr,
                       fault->bus_addr >> 32, 0);
@@ -134,7 +133,8 @@ void hgpu_fault_raise(HgpuGpu *gpu, uint32_t e, uint32_t c,
 {
     switch (fault->kind) {
     case HGPU_FAULT_RETRY:
-        fault_park(gpu, e, c, fault);
+        hgpu_fault_park(gpu, &gpu->s.sdma[e].ctx[c].parked, e, c, fault);
+        hgpu_ctx_move(gpu, e, c, HGPU_CTX_RETRY_WAIT);
         break;
     case HGPU_FAULT_NORETRY:
         fault_halt(gpu, e, c, fault);
@@ -145,12 +145,11 @@ void hgpu_fault_raise(HgpuGpu *gpu, uint32_t e, uint32_t c,
     }
 }
 
-void hgpu_fault_resolved(HgpuGpu *gpu, uint32_t e, uint32_t c)
+void hgpu_fault_resolved(HgpuGpu *gpu, HgpuParked *parked, uint32_t e,
+                         uint32_t c)
 {
-    HgpuSdmaCtx *ctx = &gpu->s.sdma[e].ctx[c];
-
-    hgpu_trace(gpu, FAULT_REPLAYED, ctx->fault_id, e, c, ctx->fault_addr);
-    ctx->fault_id = 0;
+    hgpu_trace(gpu, FAULT_REPLAYED, parked->id, e, c, parked->addr);
+    parked->id = 0;
 }
 
 void hgpu_fault_clear(HgpuGpu *gpu)

@@ -13,6 +13,7 @@
 #include "regs.h"
 #include "state.h"
 #include "tlb.h"
+#include "virgl.h"
 
 #define ALL_VMIDS GENMASK(HGPU_VMIDS - 1, 0)
 
@@ -41,6 +42,7 @@ void hgpu_reset(HgpuGpu *gpu)
         gpu->ops->timer_cancel(gpu->opaque);
     }
     gpu->timer_ns = 0;
+    hgpu_virgl_reset(gpu);
     memset(&gpu->s, 0, sizeof(gpu->s));
     hgpu_tlb_flush(&gpu->tlb, ALL_VMIDS);
     gpu->s.nr_engines = gpu->nr_engines;
@@ -100,8 +102,8 @@ static void load_times(HgpuGpu *gpu)
         HgpuSdmaCtx *ctx =
             &gpu->s.sdma[i / HGPU_SDMA_CTXS].ctx[i % HGPU_SDMA_CTXS];
 
-        ctx->deadline_ns = ctx->deadline_ns > saved
-                           ? ctx->deadline_ns - saved + now : 0;
+        ctx->parked.deadline_ns = ctx->parked.deadline_ns > saved
+                           ? ctx->parked.deadline_ns - saved + now : 0;
     }
     gpu->s.saved_ns = now;
 }
@@ -114,7 +116,7 @@ static void load_replay(HgpuGpu *gpu)
         HgpuSdmaCtx *ctx = &gpu->s.sdma[e].ctx[c];
 
         if (ctx->state == HGPU_CTX_RETRY_WAIT) {
-            ctx->replay = 1;
+            ctx->parked.replay = 1;
         } else if (ctx->state == HGPU_CTX_IDLE &&
                    ctx->rb_rptr != ctx->rb_wptr) {
             hgpu_ctx_move(gpu, e, c, HGPU_CTX_RUNNING);
@@ -136,6 +138,7 @@ const char *hgpu_post_load(HgpuGpu *gpu)
     hgpu_tlb_flush(&gpu->tlb, ALL_VMIDS);
     load_times(gpu);
     load_replay(gpu);
+    hgpu_virgl_post_load(gpu);
     gpu->scheduled = 0;
     hgpu_queue_kick(gpu);
     return NULL;

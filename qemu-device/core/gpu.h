@@ -38,8 +38,8 @@ typedef struct HgpuGpu HgpuGpu;
 /*
  * What the core needs of its host. Every member must be set, where it does not
  * say otherwise. Bus addresses are the device's (behind a vIOMMU, if there is
- * one). None of these may call back into the core, except that guest_error and
- * trace may read state.
+ * one). None of these may call back into the core, except that guest_error,
+ * trace and virgl_kill may read state.
  */
 typedef struct HgpuHostOps {
     /* 0, or a negative number if any part of the transaction failed. */
@@ -102,7 +102,11 @@ typedef struct HgpuHostOps {
      */
     bool (*virgl_send)(void *opaque, uint32_t ctx,
                        const struct hgpu_wire_request *req);
-    /* End it: no reply any more, staging memory is gone. Ended already: no-op. */
+    /*
+     * End it: no reply any more, staging memory is gone. Also when the context
+     * of a renderer that was ended goes: a host that keeps a machine from
+     * being saved while there are contexts may ask hgpu_virgl_contexts() here.
+     */
     void (*virgl_kill)(void *opaque, uint32_t ctx);
 } HgpuHostOps;
 
@@ -114,7 +118,7 @@ typedef struct HgpuConfig {
     bool xnack;                 /* has retry faults */
     uint32_t hive;              /* which, 0: in none */
     uint32_t node;              /* in the hive, below HGPU_XGMI_NODES */
-    uint32_t virgl_slots;       /* 0: no engine; else HGPU_VIRGL_SLOTS, with xnack */
+    uint32_t virgl_slots;       /* 0 or, with xnack, HGPU_VIRGL_SLOTS */
 } HgpuConfig;
 
 /* ---- Guest-visible state: fixed-width integers, arrays, counts only ---- */
@@ -143,10 +147,20 @@ typedef struct HgpuIh {
     uint32_t outstanding;       /* raised, RPTR not written since */
 } HgpuIh;
 
-/* HgpuSdmaCtx.fault_access */
+/* HgpuParked.access */
 #define HGPU_ACCESS_READ        0u
 #define HGPU_ACCESS_WRITE       1u
 #define HGPU_ACCESS_ATOMIC      2u      /* reads and writes */
+
+/* An access that waits for the driver (SPEC 5). */
+typedef struct HgpuParked {
+    uint64_t addr;              /* of the last fault, also a resolved one */
+    uint64_t deadline_ns;       /* of the next report */
+    uint64_t id;                /* cookie in traces; 0: nothing is parked */
+    uint32_t vmid;
+    uint32_t access;            /* HGPU_ACCESS_* */
+    uint32_t replay;            /* walk before the deadline */
+} HgpuParked;
 
 /*
  * HgpuSdmaCtx.state (SPEC 7.2). hgpu_ctx_move() alone changes it.
@@ -188,7 +202,6 @@ typedef struct HgpuSdmaCtx {
     uint64_t mqd_base;
     uint32_t exception;         /* HGPU_SDMA_EXCEPTION_* */
     uint32_t preempted;
-    uint64_t fault_addr;
 
     /* the packet in progress: dwords fetched, bytes done */
     uint32_t pkt[HGPU_SDMA_PKT_MAX_DW];
@@ -200,11 +213,7 @@ typedef struct HgpuSdmaCtx {
 
     /* where it is, what it waits for */
     uint32_t state;             /* HGPU_CTX_* */
-    uint32_t replay;            /* RETRY_WAIT: walk before the deadline */
-    uint64_t deadline_ns;       /* next report, or next poll */
-    uint32_t fault_vmid;        /* of the parked access */
-    uint32_t fault_access;      /* HGPU_ACCESS_* */
-    uint64_t fault_id;          /* cookie in traces */
+    HgpuParked parked;          /* the deadline is also POLL_WAIT's */
 } HgpuSdmaCtx;
 
 typedef struct HgpuSdmaEngine {
@@ -212,6 +221,18 @@ typedef struct HgpuSdmaEngine {
     uint32_t f32_cntl;
     HgpuSdmaCtx ctx[HGPU_SDMA_CTXS];
 } HgpuSdmaEngine;
+
+/*
+ * One slot of the virgl engine (SPEC 11.2). What its job works on dies with the
+ * context, which cannot be saved: see HgpuVirglJob.
+ */
+typedef struct HgpuVirglSlot {
+    uint64_t job;
+    uint32_t state;             /* HGPU_VIRGL_STATE_* */
+    uint32_t begun;             /* the job has been read */
+    uint32_t retry_wait;
+    HgpuParked parked;
+} HgpuVirglSlot;
 
 typedef struct HgpuState {
     uint32_t scratch;
@@ -228,8 +249,10 @@ typedef struct HgpuState {
     uint32_t vmid_lut[HGPU_VMIDS];
     HgpuIh ih;
     uint32_t nr_engines;        /* as HgpuGpu.nr_engines; checked on load */
-    uint32_t rr_next;           /* context that has the next turn */
+    uint32_t rr_next;           /* context or slot that has the next turn */
     HgpuSdmaEngine sdma[HGPU_SDMA_ENGINES_MAX];
+    uint32_t virgl_contexts;    /* a bit each, lost ones too; 0 when saved */
+    HgpuVirglSlot virgl[HGPU_VIRGL_SLOTS];
 } HgpuState;
 
 /* ---- Not guest-visible: rebuilt or dropped on load ---- */
@@ -252,6 +275,31 @@ typedef struct HgpuTlb {
     uint64_t hits;
     uint64_t misses;
 } HgpuTlb;
+
+/* The job of a slot that is not idle, in the host's byte order. */
+typedef struct HgpuVirglJob {
+    uint32_t op;                /* 0: it could not be read */
+    uint32_t context;
+    uint32_t vmid;
+    uint32_t sequence;
+    uint64_t stream;
+    uint32_t stream_dw;
+    uint32_t range_count;
+    struct hgpu_wire_resource resource;
+    struct hgpu_wire_range range[HGPU_VIRGL_RANGES];
+    uint64_t addr[HGPU_VIRGL_RANGES];
+
+    /* how far it is */
+    uint32_t row;               /* of the range table */
+    uint64_t progress;          /* bytes of the stream, or of the row's range */
+    uint32_t awaits;            /* RENDER: HGPU_WIRE_* that was asked */
+    uint32_t replied;
+    struct hgpu_wire_reply reply;
+
+    /* what the result will say */
+    uint64_t since_ns;          /* in_ns, out_ns: when that began */
+    struct hgpu_virgl_result result;
+} HgpuVirglJob;
 
 /* Counted for benchmarks and tests; never read by the guest. */
 typedef struct HgpuStats {
@@ -287,6 +335,9 @@ struct HgpuGpu {
     void (*reg_write)(HgpuGpu *gpu, uint32_t off, uint32_t val);
     HgpuTlb tlb;
     HgpuStats stats;
+    HgpuVirglJob virgl_job[HGPU_VIRGL_SLOTS];
+    /* by context; NULL: it has no renderer, there is none or it is lost */
+    uint8_t *virgl_staging[HGPU_VIRGL_CONTEXTS + 1];
 };
 
 /*
@@ -343,7 +394,7 @@ const char *hgpu_post_load(HgpuGpu *gpu);
 void hgpu_virgl_reply(HgpuGpu *gpu, uint32_t ctx,
                       const struct hgpu_wire_reply *reply);
 
-/* How many virgl contexts there are, lost ones too: none of them can be saved. */
+/* How many virgl contexts there are, lost ones too: none can be saved. */
 uint32_t hgpu_virgl_contexts(const HgpuGpu *gpu);
 
 #endif /* HGPU_CORE_GPU_H */

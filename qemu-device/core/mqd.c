@@ -100,7 +100,7 @@ static const char *mqd_load(const struct hgpu_sdma_mqd *mqd, uint32_t c,
         return "midcmd_cntl";
     }
     ctx->preempted = 0;
-    ctx->fault_addr = 0;
+    ctx->parked.addr = 0;
     /* What was last written back is not known: do it again. */
     ctx->rptr_written = ~ctx->rb_rptr;
     ctx->state = ctx->exception == HGPU_SDMA_EXCEPTION_NONE

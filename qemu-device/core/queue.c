@@ -1,10 +1,10 @@
 /*
  * hmm-gpu device core: contexts get their turns (SPEC 7.2).
  *
- * Round robin over all contexts of all engines. A turn is HGPU_TURN_BYTES at
- * most, a slice HGPU_SLICE_BYTES; both count HGPU_PACKET_COST a packet, so a
- * ring full of NOPs ends its turn too. A context that waits or is parked is
- * not runnable and costs nobody anything.
+ * Round robin over all contexts of all SDMA engines and all slots of the virgl
+ * engine. A turn is HGPU_TURN_BYTES at most, a slice HGPU_SLICE_BYTES; both
+ * count HGPU_PACKET_COST a packet, so a ring full of NOPs ends its turn too.
+ * A context that waits or is parked is not runnable and costs nobody anything.
  *
  * Copyright (c) 2026 The hmm-gpu developers
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -15,23 +15,50 @@
 #include "ih.h"
 #include "ring.h"
 #include "sdma.h"
+#include "virgl.h"
 
 #define HGPU_TURN_BYTES (64 * 1024)
 
-static uint32_t queue_count(const HgpuGpu *gpu)
+/* Contexts of SDMA, and behind them the virgl engine's slots. */
+static uint32_t sdma_count(const HgpuGpu *gpu)
 {
     return gpu->nr_engines * HGPU_SDMA_CTXS;
 }
 
+static uint32_t queue_count(const HgpuGpu *gpu)
+{
+    return sdma_count(gpu) + gpu->virgl_slots;
+}
+
+static bool queue_runnable(const HgpuGpu *gpu, uint32_t n, uint64_t now)
+{
+    uint32_t sdma = sdma_count(gpu);
+
+    return n < sdma ? hgpu_ctx_runnable(gpu, n / HGPU_SDMA_CTXS,
+                                        n % HGPU_SDMA_CTXS, now)
+                    : hgpu_virgl_runnable(gpu, n - sdma, now);
+}
+
 /* ---- When to be called ---- */
 
-static bool ctx_waits_for_clock(const HgpuGpu *gpu, uint32_t e, uint32_t c)
+/* 0: it does not wait for the clock. */
+static uint64_t queue_deadline(const HgpuGpu *gpu, uint32_t n)
 {
-    const HgpuSdmaEngine *engine = &gpu->s.sdma[e];
-    uint32_t state = engine->ctx[c].state;
+    uint32_t sdma = sdma_count(gpu);
+    const HgpuSdmaEngine *engine;
+    const HgpuSdmaCtx *ctx;
 
-    return !(engine->f32_cntl & HGPU_SDMA_F32_CNTL__HALT) &&
-           (state == HGPU_CTX_RETRY_WAIT || state == HGPU_CTX_POLL_WAIT);
+    if (n >= sdma) {
+        return hgpu_virgl_deadline(gpu, n - sdma);
+    }
+    engine = &gpu->s.sdma[n / HGPU_SDMA_CTXS];
+    ctx = &engine->ctx[n % HGPU_SDMA_CTXS];
+    if ((engine->f32_cntl & HGPU_SDMA_F32_CNTL__HALT) ||
+        (ctx->state != HGPU_CTX_RETRY_WAIT &&
+         ctx->state != HGPU_CTX_POLL_WAIT)) {
+        return 0;
+    }
+    return ctx->parked.deadline_ns;
 }
 
 static void queue_arm_timer(HgpuGpu *gpu, uint64_t deadline)
@@ -57,14 +84,14 @@ void hgpu_queue_kick(HgpuGpu *gpu)
         return;
     }
     for (uint32_t i = 0; i < queue_count(gpu); i++) {
-        uint32_t e = i / HGPU_SDMA_CTXS, c = i % HGPU_SDMA_CTXS;
-
-        if (hgpu_ctx_runnable(gpu, e, c, now)) {
+        if (queue_runnable(gpu, i, now)) {
             runnable = true;
-        } else if (ctx_waits_for_clock(gpu, e, c)) {
-            uint64_t deadline = gpu->s.sdma[e].ctx[c].deadline_ns;
+        } else {
+            uint64_t deadline = queue_deadline(gpu, i);
 
-            earliest = earliest ? MIN(earliest, deadline) : deadline;
+            if (deadline) {
+                earliest = earliest ? MIN(earliest, deadline) : deadline;
+            }
         }
     }
     queue_arm_timer(gpu, earliest);
@@ -76,9 +103,8 @@ void hgpu_queue_kick(HgpuGpu *gpu)
 
 /* ---- Turns ---- */
 
-/* Returns the bytes used up. */
-static uint64_t queue_turn(HgpuGpu *gpu, uint32_t e, uint32_t c,
-                           uint64_t budget)
+static uint64_t sdma_turn(HgpuGpu *gpu, uint32_t e, uint32_t c,
+                          uint64_t budget)
 {
     HgpuSdmaEngine *engine = &gpu->s.sdma[e];
     HgpuSdmaCtx *ctx = &engine->ctx[c];
@@ -97,6 +123,16 @@ static uint64_t queue_turn(HgpuGpu *gpu, uint32_t e, uint32_t c,
     return budget - sdma.budget;
 }
 
+/* Returns the bytes used up. */
+static uint64_t queue_turn(HgpuGpu *gpu, uint32_t n, uint64_t budget)
+{
+    uint32_t sdma = sdma_count(gpu);
+
+    return n < sdma ? sdma_turn(gpu, n / HGPU_SDMA_CTXS, n % HGPU_SDMA_CTXS,
+                                budget)
+                    : hgpu_virgl_turn(gpu, n - sdma, budget);
+}
+
 /* The next context, after the last that had a turn, that could use one. */
 static bool queue_next(HgpuGpu *gpu, uint64_t now, uint32_t *next)
 {
@@ -105,8 +141,7 @@ static bool queue_next(HgpuGpu *gpu, uint64_t now, uint32_t *next)
     for (uint32_t i = 0; i < count; i++) {
         uint32_t n = (gpu->s.rr_next + i) % count;
 
-        if (hgpu_ctx_runnable(gpu, n / HGPU_SDMA_CTXS, n % HGPU_SDMA_CTXS,
-                              now)) {
+        if (queue_runnable(gpu, n, now)) {
             *next = n;
             gpu->s.rr_next = (n + 1) % count;
             return true;
@@ -123,9 +158,7 @@ void hgpu_queue_run(HgpuGpu *gpu)
 
     gpu->stats.slices++;
     while (budget >= HGPU_PACKET_COST && queue_next(gpu, now, &next)) {
-        budget -= queue_turn(gpu, next / HGPU_SDMA_CTXS,
-                             next % HGPU_SDMA_CTXS,
-                             MIN(budget, HGPU_TURN_BYTES));
+        budget -= queue_turn(gpu, next, MIN(budget, HGPU_TURN_BYTES));
     }
 }
 
@@ -152,7 +185,7 @@ static bool queue_enable(HgpuGpu *gpu, uint32_t e, uint32_t c, uint32_t cntl)
     hgpu_ctx_drop_work(ctx);
     ctx->rb_cntl = cntl;
     ctx->preempted = 0;
-    ctx->fault_addr = 0;
+    ctx->parked.addr = 0;
     ctx->rptr_written = ctx->rb_rptr;
     hgpu_ctx_move(gpu, e, c, HGPU_CTX_RUNNING);
     hgpu_queue_kick(gpu);
@@ -246,7 +279,7 @@ void hgpu_queue_doorbell(HgpuGpu *gpu, uint64_t off, uint64_t wptr)
     bool claimed = false;
 
     gpu->stats.doorbells++;
-    for (uint32_t i = 0; i < queue_count(gpu); i++) {
+    for (uint32_t i = 0; i < sdma_count(gpu); i++) {
         uint32_t e = i / HGPU_SDMA_CTXS, c = i % HGPU_SDMA_CTXS;
         const HgpuSdmaCtx *ctx = &gpu->s.sdma[e].ctx[c];
 
@@ -268,15 +301,16 @@ void hgpu_queue_doorbell(HgpuGpu *gpu, uint64_t off, uint64_t wptr)
 
 void hgpu_queue_replay_vmids(HgpuGpu *gpu, uint32_t vmids)
 {
-    for (uint32_t i = 0; i < queue_count(gpu); i++) {
+    for (uint32_t i = 0; i < sdma_count(gpu); i++) {
         HgpuSdmaCtx *ctx =
             &gpu->s.sdma[i / HGPU_SDMA_CTXS].ctx[i % HGPU_SDMA_CTXS];
 
         if (ctx->state == HGPU_CTX_RETRY_WAIT &&
-            (vmids & BIT(ctx->fault_vmid))) {
-            ctx->replay = 1;
+            (vmids & BIT(ctx->parked.vmid))) {
+            ctx->parked.replay = 1;
         }
     }
+    hgpu_virgl_replay_vmids(gpu, vmids);
     hgpu_queue_kick(gpu);
 }
 
@@ -286,7 +320,7 @@ void hgpu_queue_replay_engine(HgpuGpu *gpu, uint32_t e)
         HgpuSdmaCtx *ctx = &gpu->s.sdma[e].ctx[c];
 
         if (ctx->state == HGPU_CTX_RETRY_WAIT) {
-            ctx->replay = 1;
+            ctx->parked.replay = 1;
         }
     }
     hgpu_queue_kick(gpu);

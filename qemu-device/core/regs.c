@@ -1,8 +1,8 @@
 /*
  * hmm-gpu device core: the register file (SPEC 3).
  *
- * The tables are in regs_mc.c and regs_sdma.c; here registers are found, read,
- * written, reset, and checked after a load.
+ * The tables are in regs_mc.c, regs_virgl.c and regs_sdma.c; here registers are
+ * found, read, written, reset, and checked after a load.
  *
  * Copyright (c) 2026 The hmm-gpu developers
  * SPDX-License-Identifier: GPL-2.0-or-later
@@ -96,7 +96,8 @@ static bool reg_find(HgpuGpu *gpu, uint32_t off, HgpuRegRef *ref)
                 return true;
             }
         }
-        return false;
+        return gpu->virgl_slots &&
+               block_find(&hgpu_virgl_block, (uint8_t *)&gpu->s, off, ref);
     }
     engine = (off - HGPU_SDMA_BASE(0)) / HGPU_SDMA_STRIDE;
     if (engine >= gpu->nr_engines) {
@@ -230,6 +231,9 @@ static const char *regs_visit(HgpuGpu *gpu, BlockVisit *visit)
 
     for (uint32_t i = 0; !name && i < HGPU_MC_BLOCKS; i++) {
         name = block_visit((uint8_t *)&gpu->s, &hgpu_mc_blocks[i], visit);
+    }
+    if (!name) {
+        name = block_visit((uint8_t *)&gpu->s, &hgpu_virgl_block, visit);
     }
     for (uint32_t e = 0; !name && e < HGPU_SDMA_ENGINES_MAX; e++) {
         uint8_t *engine = (uint8_t *)&gpu->s.sdma[e];

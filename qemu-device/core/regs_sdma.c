@@ -165,10 +165,10 @@ static const HgpuReg ctx_regs[] = {
     { .name = "SDMA_HQD_CMD", .offset = HGPU_SDMA_HQD_CMD, .bits = ALL_BITS,
       .read = hgpu_reg_read_zero, .write = write_hqd_cmd },
     { .name = "SDMA_FAULT_ADDR_LO", .offset = HGPU_SDMA_FAULT_ADDR_LO,
-      .flags = RO, .bits = ALL_BITS, AT(HgpuSdmaCtx, fault_addr) },
+      .flags = RO, .bits = ALL_BITS, AT(HgpuSdmaCtx, parked.addr) },
     { .name = "SDMA_FAULT_ADDR_HI", .offset = HGPU_SDMA_FAULT_ADDR_HI,
       .flags = RO, .bits = ALL_BITS, .shift = 32,
-      AT(HgpuSdmaCtx, fault_addr) },
+      AT(HgpuSdmaCtx, parked.addr) },
 };
 
 static const HgpuReg engine_regs[] = {

@@ -74,6 +74,9 @@ void hgpu_regs_reset_contexts(HgpuGpu *gpu, uint32_t engine);
 #define HGPU_MC_BLOCKS          5
 extern const HgpuBlock hgpu_mc_blocks[HGPU_MC_BLOCKS];
 
+/* regs_virgl.c: offsets in BAR 5; states in HgpuState; where there are slots */
+extern const HgpuBlock hgpu_virgl_block;
+
 /* regs_sdma.c: offsets in an engine; states in HgpuSdmaEngine */
 extern const HgpuBlock hgpu_sdma_ctx_block;
 extern const HgpuBlock hgpu_sdma_engine_block;

@@ -168,7 +168,8 @@ HgpuStep hgpu_sdma_wait(HgpuSdma *sdma, uint32_t ticks)
     const uint64_t shortest_ns = 1000;
     uint64_t ns = ticks * UINT64_C(1000000000) / HGPU_GPU_CLOCK_HZ;
 
-    sdma->ctx->deadline_ns = hgpu_now_ns(sdma->gpu) + MAX(ns, shortest_ns);
+    sdma->ctx->parked.deadline_ns = hgpu_now_ns(sdma->gpu) +
+                                    MAX(ns, shortest_ns);
     hgpu_ctx_move(sdma->gpu, sdma->engine, sdma->index, HGPU_CTX_POLL_WAIT);
     return HGPU_STEP_STOP;
 }
@@ -405,16 +406,17 @@ static HgpuStep sdma_advance(HgpuSdma *sdma)
 void hgpu_sdma_step(HgpuSdma *sdma)
 {
     HgpuSdmaCtx *ctx = sdma->ctx;
-    uint64_t fault_id = ctx->fault_id;
+    uint64_t fault_id = ctx->parked.id;
     HgpuStep step;
 
     sdma->vmid = hgpu_ctx_in_ib(ctx)
                  ? FIELD_GET(HGPU_SDMA_IB_CNTL__CMD_VMID, ctx->ib_cntl)
                  : hgpu_ctx_vmid(ctx);
     step = sdma_advance(sdma);
-    if (fault_id && ctx->fault_id == fault_id &&
+    if (fault_id && ctx->parked.id == fault_id &&
         ctx->state != HGPU_CTX_RETRY_WAIT) {
-        hgpu_fault_resolved(sdma->gpu, sdma->engine, sdma->index);
+        hgpu_fault_resolved(sdma->gpu, &ctx->parked, sdma->engine,
+                            sdma->index);
     }
     if (step == HGPU_STEP_DONE) {
         hgpu_sdma_retire(sdma);

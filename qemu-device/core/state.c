@@ -39,10 +39,10 @@ static const char *check_ctx_regs(const HgpuSdmaCtx *ctx)
           "sdma.ctx.doorbell_offset");
     CHECK(!(ctx->mqd_base % HGPU_MQD_ALIGN), "sdma.ctx.mqd_base");
     CHECK(ctx->preempted <= 1, "sdma.ctx.preempted");
-    CHECK(ctx->replay <= (ctx->state == HGPU_CTX_RETRY_WAIT),
+    CHECK(ctx->parked.replay <= (ctx->state == HGPU_CTX_RETRY_WAIT),
           "sdma.ctx.replay");
-    CHECK(ctx->fault_vmid < HGPU_VMIDS, "sdma.ctx.fault_vmid");
-    CHECK(ctx->fault_access <= HGPU_ACCESS_ATOMIC, "sdma.ctx.fault_access");
+    CHECK(ctx->parked.vmid < HGPU_VMIDS, "sdma.ctx.fault_vmid");
+    CHECK(ctx->parked.access <= HGPU_ACCESS_ATOMIC, "sdma.ctx.fault_access");
     return NULL;
 }
 
@@ -58,7 +58,7 @@ static const char *check_ctx_disabled(const HgpuSdmaCtx *ctx)
     CHECK(!ctx->pkt_len && !ctx->progress && !ctx->retries,
           "sdma.ctx.pkt_len");
     CHECK(!ctx->skip, "sdma.ctx.skip");
-    CHECK(!ctx->fault_id, "sdma.ctx.fault_id");
+    CHECK(!ctx->parked.id, "sdma.ctx.fault_id");
     return NULL;
 }
 
@@ -123,7 +123,7 @@ static const char *check_ctx_enabled(const HgpuSdmaCtx *ctx, uint32_t c)
     CHECK(!ctx->preempted, "sdma.ctx.preempted");
     CHECK((ctx->state == HGPU_CTX_HALTED) ==
           (ctx->exception != HGPU_SDMA_EXCEPTION_NONE), "sdma.ctx.state");
-    CHECK((ctx->state == HGPU_CTX_RETRY_WAIT) == (ctx->fault_id != 0),
+    CHECK((ctx->state == HGPU_CTX_RETRY_WAIT) == (ctx->parked.id != 0),
           "sdma.ctx.fault_id");
     CHECK(ctx->state != HGPU_CTX_POLL_WAIT || ctx->pkt_len,
           "sdma.ctx.state");
@@ -151,8 +151,8 @@ static bool deadline_ok(const HgpuState *s, const HgpuSdmaCtx *ctx)
 {
     const uint64_t longest_ns = HGPU_RETRY_INTERVAL_MAX * UINT64_C(1000);
 
-    return ctx->deadline_ns <= s->saved_ns ||
-           ctx->deadline_ns - s->saved_ns <= longest_ns;
+    return ctx->parked.deadline_ns <= s->saved_ns ||
+           ctx->parked.deadline_ns - s->saved_ns <= longest_ns;
 }
 
 static const char *check_sdma(const HgpuGpu *gpu)
@@ -172,9 +172,40 @@ static const char *check_sdma(const HgpuGpu *gpu)
         CHECK(gpu->xnack || ctx->state != HGPU_CTX_RETRY_WAIT,
               "sdma.ctx.state");
         CHECK(deadline_ok(s, ctx), "sdma.ctx.deadline_ns");
-        CHECK(ctx->fault_id <= s->fault_seq, "sdma.ctx.fault_id");
+        CHECK(ctx->parked.id <= s->fault_seq, "sdma.ctx.fault_id");
     }
     return NULL;
+}
+
+/*
+ * What a job works on dies with its context. A slot that has been started but
+ * has not looked at its job holds nothing of it.
+ */
+static const char *check_virgl_slot(const HgpuGpu *gpu,
+                                    const HgpuVirglSlot *slot)
+{
+    const HgpuParked *parked = &slot->parked;
+
+    CHECK(slot->state == HGPU_VIRGL_STATE_IDLE ||
+          slot->state == HGPU_VIRGL_STATE_FETCH, "virgl.state");
+    CHECK(!slot->begun, "virgl.begun");
+    CHECK(!slot->retry_wait, "virgl.retry_wait");
+    CHECK(!parked->deadline_ns && !parked->id && !parked->vmid &&
+          !parked->access && !parked->replay, "virgl.parked");
+    CHECK(gpu->virgl_slots ||
+          (!slot->state && !slot->job && !parked->addr), "virgl.state");
+    return NULL;
+}
+
+static const char *check_virgl(const HgpuGpu *gpu)
+{
+    const char *field = NULL;
+
+    CHECK(!gpu->s.virgl_contexts, "virgl_contexts");
+    for (uint32_t i = 0; !field && i < HGPU_VIRGL_SLOTS; i++) {
+        field = check_virgl_slot(gpu, &gpu->s.virgl[i]);
+    }
+    return field;
 }
 
 static const char *check_ih(const HgpuIh *ih)
@@ -224,10 +255,14 @@ const char *hgpu_state_check(const HgpuGpu *gpu)
     const char *field;
 
     CHECK(s->nr_engines == gpu->nr_engines, "nr_engines");
-    CHECK(s->rr_next < gpu->nr_engines * HGPU_SDMA_CTXS, "rr_next");
+    CHECK(s->rr_next < gpu->nr_engines * HGPU_SDMA_CTXS + gpu->virgl_slots,
+          "rr_next");
     CHECK(s->saved_ns - s->clock_base <= INT64_MAX, "clock_base");
     CHECK(s->fault_seq <= INT64_MAX, "fault_seq");
     field = check_vm(gpu);
+    if (!field) {
+        field = check_virgl(gpu);
+    }
     if (!field) {
         field = check_ih(&s->ih);
     }

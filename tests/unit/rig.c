@@ -157,6 +157,9 @@ static const HgpuHostOps host_ops = {
     .schedule = host_schedule,
     .trace = host_trace,
     .guest_error = host_guest_error,
+    .virgl_start = rig_virgl_start,
+    .virgl_send = rig_virgl_send,
+    .virgl_kill = rig_virgl_kill,
 };
 
 /* ---- The bench ---- */
@@ -203,6 +206,7 @@ Rig *rig_new(void)
 void rig_free(Rig *rig)
 {
     g_assert_cmpuint(rig->maps_open, ==, 0);
+    rig_virgl_free(rig);
     g_array_free(rig->writes, true);
     g_free(rig->last_error);
     g_free(rig->ram);

@@ -66,6 +66,17 @@ typedef struct RigWrite {
     uint64_t len;
 } RigWrite;
 
+/* The renderer of a virgl context: what it was asked, and when it was ended. */
+typedef struct RigRenderer {
+    uint8_t *staging;           /* NULL: it does not live */
+    uint32_t starts;
+    uint32_t kills;             /* also of one that does not live */
+    bool greets;                /* HELLO has been said */
+    bool dead;                  /* nothing can be sent to it */
+    bool busy;                  /*  is to be replied to */
+    struct hgpu_wire_request request;
+} RigRenderer;
+
 typedef struct Rig {
     HgpuGpu gpu;
     HgpuConfig config;
@@ -93,6 +104,8 @@ typedef struct Rig {
     uint64_t next_table;        /* page tables are carved off VRAM here */
     uint64_t root[HGPU_VMIDS];  /* VRAM offset, 0: none */
     uint32_t ih_rptr;
+    RigRenderer renderer[HGPU_VIRGL_CONTEXTS + 1];  /* by context */
+    bool renderer_missing;      /* none can be started */
 } Rig;
 
 /* A ring somebody writes packets into. */
@@ -232,5 +245,18 @@ void rig_go(RigQueue *q);
     HDR(INDIRECT, 0) |                                                  \
     FIELD_PREP(HGPU_SDMA_PKT_INDIRECT_HEADER__VMID, vmid),              \
     LOHI(va), n, 0, 0
+
+/* ---- Renderers (rig-virgl.c) ---- */
+
+bool rig_virgl_start(void *opaque, uint32_t ctx, uint8_t **staging);
+bool rig_virgl_send(void *opaque, uint32_t ctx,
+                    const struct hgpu_wire_request *req);
+void rig_virgl_kill(void *opaque, uint32_t ctx);
+void rig_virgl_free(Rig *rig);
+/* The renderer answers what it was asked (or says HELLO), and all work on. */
+void rig_virgl_reply(Rig *rig, uint32_t ctx, uint32_t status);
+/* Expect that it was asked , and nothing since. */
+const struct hgpu_wire_request *rig_virgl_asked(Rig *rig, uint32_t ctx,
+                                                uint32_t kind);
 
 #endif /* HGPU_TEST_RIG_H */

@@ -346,15 +346,15 @@ static Rig *busy_rig(void)
     BAD(OFF.state = HGPU_CTX_IDLE)                                      \
     BAD(BUSY.state = HGPU_CTX_RETRY_WAIT)                               \
     BAD(HALT.state = HGPU_CTX_RUNNING)                                  \
-    BAD(PARK.replay = 2)                                                \
-    BAD(POLL.replay = 1)                                                \
-    BAD(PARK.deadline_ns = UINT64_MAX)                                  \
-    BAD(POLL.deadline_ns = s->saved_ns + UINT64_C(10000000001))         \
-    BAD(PARK.fault_vmid = 16)                                           \
-    BAD(PARK.fault_access = 3)                                          \
-    BAD(PARK.fault_id = 0)                                              \
-    BAD(PARK.fault_id = UINT64_MAX)                                     \
-    BAD(OFF.fault_id = 1)                                               \
+    BAD(PARK.parked.replay = 2)                                         \
+    BAD(POLL.parked.replay = 1)                                         \
+    BAD(PARK.parked.deadline_ns = UINT64_MAX)                           \
+    BAD(POLL.parked.deadline_ns = s->saved_ns + UINT64_C(10000000001))  \
+    BAD(PARK.parked.vmid = 16)                                          \
+    BAD(PARK.parked.access = 3)                                         \
+    BAD(PARK.parked.id = 0)                                             \
+    BAD(PARK.parked.id = UINT64_MAX)                                    \
+    BAD(OFF.parked.id = 1)                                              \
     BAD(GONE = s->PARK)                                                 \
     BAD(GONE.state = HGPU_CTX_RUNNING)
 
