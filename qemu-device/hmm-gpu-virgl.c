@@ -152,7 +152,10 @@ static void hmm_gpu_renderer_end(HmmGpuRenderer *r)
     r->child = NULL;
 }
 
-/* A process's words for a person: what is in them is not ours. */
+/*
+ * A process's words for a person: what is in them is not ours. The core logs
+ * those about a job; that no context can be made is for whoever runs QEMU.
+ */
 static void hmm_gpu_renderer_quote(HmmGpuRenderer *r,
                                    struct hgpu_wire_reply *reply)
 {
@@ -162,16 +165,10 @@ static void hmm_gpu_renderer_quote(HmmGpuRenderer *r,
             *c = ' ';
         }
     }
-    if (!reply->status) {
-        return;
-    }
-    if (reply->kind == HGPU_WIRE_HELLO) {
+    if (reply->status && reply->kind == HGPU_WIRE_HELLO) {
         warn_report_once("%s: no virgl context can be made: %s",
                          hmm_gpu_name(r->gpu), reply->text);
-        return;
     }
-    qemu_log_mask(LOG_GUEST_ERROR, "%s: virgl context %u: %s\n",
-                  hmm_gpu_name(r->gpu), r->ctx, reply->text);
 }
 
 static void hmm_gpu_renderer_tell_core(HmmGpuRenderer *r,

@@ -152,6 +152,21 @@ static void unplug_while_busy(void)
     close_behind_port(&g, port);
 }
 
+static void unplug_while_rendering(void)
+{
+    TestGpu g;
+    QPCIDevice *port;
+
+    if (!virgl_can_render()) {
+        return;
+    }
+    open_behind_port(&g, &port);
+    virgl_make_busy(&g);
+    unplug(&g, port);
+    GPU_WAIT(&g, virgl_renderers(g.qts, NULL) == 0);
+    close_behind_port(&g, port);
+}
+
 static void plugged_again_works(void)
 {
     TestGpu g;
@@ -372,6 +387,8 @@ void hmm_gpu_add_hotplug_tests(void)
     qtest_add_func("hmm-gpu/hotplug/endpoint_behind_root_port_works",
                    endpoint_behind_root_port_works);
     qtest_add_func("hmm-gpu/hotplug/unplug_while_busy", unplug_while_busy);
+    qtest_add_func("hmm-gpu/hotplug/unplug_while_rendering",
+                   unplug_while_rendering);
     qtest_add_func("hmm-gpu/hotplug/plugged_again_works",
                    plugged_again_works);
     qtest_add_data_func("hmm-gpu/hotplug/unplug_by_own_dma",

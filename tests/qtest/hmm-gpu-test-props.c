@@ -31,6 +31,10 @@ static const PropCase refused[] = {
     { "sdma_engines_negative", "sdma-engines=-2", "sdma-engines" },
     { "hive_no_number", "hive=bees", "hive" },
     { "xnack_neither_on_nor_off", "xnack=maybe", "xnack" },
+    { "virgl_without_xnack", "virgl=on,xnack=off", "retry faults" },
+    { "virgl_without_renderer", "virgl=on,virgl-helper=/nowhere",
+      "there is no program /nowhere" },
+    { "virgl_timeout_zero", "virgl-timeout=0", "milliseconds" },
 };
 
 static void value_refused(const void *data)

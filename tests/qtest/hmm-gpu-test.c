@@ -26,6 +26,7 @@ int main(int argc, char **argv)
     hmm_gpu_add_hotplug_tests();
     hmm_gpu_add_hive_tests();
     hmm_gpu_add_log_tests();
+    hmm_gpu_add_virgl_tests();
 
     return g_test_run();
 }

@@ -238,6 +238,15 @@ void gpu_check_works(TestGpu *g);
 /* The same for one that has been at work */
 void gpu_check_still_works(TestGpu *g);
 
+/* ---- The virgl engine (hmm-gpu-test-virgl.c) ---- */
+
+/* False: the test is marked as skipped, with the reason. */
+bool virgl_can_render(void);
+/* Processes of this QEMU that are renderers; *last: one of them */
+unsigned int virgl_renderers(QTestState *qts, pid_t *last);
+/* A context whose renderer works for years */
+void virgl_make_busy(TestGpu *g);
+
 /* ---- The files of tests ---- */
 
 void hmm_gpu_add_pci_tests(void);
@@ -251,5 +260,6 @@ void hmm_gpu_add_iommu_tests(void);
 void hmm_gpu_add_hotplug_tests(void);
 void hmm_gpu_add_hive_tests(void);
 void hmm_gpu_add_log_tests(void);
+void hmm_gpu_add_virgl_tests(void);
 
 #endif /* HMM_GPU_TEST_H */
