@@ -11,15 +11,13 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "lib/event.h"
 #include "lib/gpu.h"
 #include "lib/mem.h"
 #include "lib/tap.h"
 
 #define GIB (1ul << 30)
 #define TIB (1ul << 40)
-
-static struct gpu gpu;
-static struct queue q;
 
 static const struct kfd_ioctl_svm_attribute fine = { KFD_IOCTL_SVM_ATTR_GRANULARITY, 5 };
 
@@ -98,9 +96,48 @@ static void ranges_are_limited_and_given_back(void)
 	still_works();
 }
 
+/* Attributes for all of a mapping, or for as much of it as the limit allows. */
+static size_t attributes_for(char *at, size_t bytes)
+{
+	size_t done = 0;
+
+	for (size_t piece = 64 * GIB; piece >= 2 * MIB; piece /= 2)
+		while (done + piece <= bytes && !svm_set_attr(&gpu, at + done, piece, 1, &fine))
+			done += piece;
+	return done;
+}
+
+/* Memory that nobody has registered needs a range, too. Without one the access fails, which is told. */
+static void access_beyond_the_limit_is_denied(void)
+{
+	size_t bytes = TIB, taken;
+	char *at, *buf = map_anon(2 * MIB);
+	uint32_t id;
+
+	if (tap_brief())
+		skip("65536 ranges take half a minute on the debug kernel");
+	at = reserve(&bytes);
+	gpu_and_queue(&gpu, &q);
+	queue_write32(&q, buf, 0x600d);
+	queue_run(&q);
+	munmap(buf, 2 * MIB);		/* its range goes to others */
+	buf = map_anon(2 * MIB);
+	*buf = 1;
+	id = create_type(KFD_IOC_EVENT_MEMORY, 1);
+	taken = attributes_for(at, bytes);
+	expect_int(taken, >=, 64 * GIB);
+	expect_int(taken, <, bytes);
+	queue_write32(&q, buf, 0xbad);
+	queue_run_into_fault(&q);
+	expect_exception(id, buf, "not present");
+	expect_int(*(uint32_t *)buf, ==, 1);
+	queue_destroy(&q);
+}
+
 static const struct tap_test tests[] = {
 	TAP_TEST(attributes_of_a_huge_mapping_are_refused),
 	TAP_TEST(ranges_are_limited_and_given_back),
+	TAP_TEST(access_beyond_the_limit_is_denied),
 };
 
 int main(int argc, char **argv)
