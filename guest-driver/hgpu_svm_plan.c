@@ -8,6 +8,7 @@
 #include <kunit/visibility.h>
 #include <linux/kernel.h>
 #include <linux/minmax.h>
+#include <linux/string.h>
 
 #include "hgpu_svm_plan.h"
 
@@ -200,13 +201,12 @@ EXPORT_SYMBOL_IF_KUNIT(hgpu_svm_plan_cut);
  * hgpu_svm_hole_add() - remember that pages are gone
  * @holes: sorted, not overlapping, not touching; changed in place
  * @n: how many
- * @max: room
+ * @max: room, at least 1
  * @first: first page
  * @last: last page, inclusive
  *
- * Allocates nothing, being called in a notifier: without room the two holes
- * that are closest to each other become one, with the pages between them.
- * These pages then lose their attributes, never their contents.
+ * Without room it becomes one with the hole that is closest to it, with the
+ * pages between them. These then lose their attributes, never their contents.
  *
  * Context: any.
  * Return: how many there are now.
@@ -214,40 +214,28 @@ EXPORT_SYMBOL_IF_KUNIT(hgpu_svm_plan_cut);
 unsigned int hgpu_svm_hole_add(struct hgpu_svm_hole *holes, unsigned int n,
 			       unsigned int max, u64 first, u64 last)
 {
-	struct hgpu_svm_hole all[8 + 1];
-	unsigned int i, m = 0, best = 0;
-	bool placed = false;
+	unsigned int from = 0, to;
 
-	if (WARN_ON_ONCE(n > max || max >= ARRAY_SIZE(all)))
-		return n;
-
-	for (i = 0; i < n; i++) {
-		if (holes[i].first <= last + 1 && first <= holes[i].last + 1) {
-			first = min(first, holes[i].first);
-			last = max(last, holes[i].last);
-			continue;
-		}
-		if (!placed && last < holes[i].first) {
-			all[m++] = (struct hgpu_svm_hole) { first, last };
-			placed = true;
-		}
-		all[m++] = holes[i];
+	while (from < n && holes[from].last + 1 < first)
+		from++;
+	for (to = from; to < n && holes[to].first <= last + 1; to++)
+		;
+	if (from == to && n < max) {
+		memmove(&holes[from + 1], &holes[from],
+			(n - from) * sizeof(*holes));
+		holes[from] = (struct hgpu_svm_hole) { first, last };
+		return n + 1;
 	}
-	if (!placed)
-		all[m++] = (struct hgpu_svm_hole) { first, last };
-
-	if (m > max) {
-		for (i = 1; i + 1 < m; i++)
-			if (all[i + 1].first - all[i].last <
-			    all[best + 1].first - all[best].last)
-				best = i;
-		all[best].last = all[best + 1].last;
-		for (i = best + 1; i + 1 < m; i++)
-			all[i] = all[i + 1];
-		m--;
+	if (from == to) {
+		if (from == n || (from && first - holes[from - 1].last <
+					  holes[from].first - last))
+			from--;
+		to = from + 1;
 	}
-	for (i = 0; i < m; i++)
-		holes[i] = all[i];
-	return m;
+
+	holes[from].first = min(first, holes[from].first);
+	holes[from].last = max(last, holes[to - 1].last);
+	memmove(&holes[from + 1], &holes[to], (n - to) * sizeof(*holes));
+	return n - (to - from) + 1;
 }
 EXPORT_SYMBOL_IF_KUNIT(hgpu_svm_hole_add);

@@ -22,7 +22,7 @@ extern struct workqueue_struct *hgpu_svm_wq;
 
 /* Ranges (hgpu_svm_range.c) */
 
-#define HGPU_SVM_HOLES	4
+#define HGPU_SVM_HOLES	4	/* of a range that need no further memory */
 
 /**
  * struct hgpu_svm_range - a piece of the address space with attributes
@@ -35,9 +35,12 @@ extern struct workqueue_struct *hgpu_svm_wq;
  * @attrs: protected by &hgpu_svms.lock
  * @doomed: in a list of ranges about to be freed; protected by &hgpu_svms.lock
  * @unmap_link: in &hgpu_svms.unmapped
- * @holes: what munmap() took since then, page numbers; these three are
- *	protected by &hgpu_svms.notifier_lock
- * @num_holes: entries of @holes
+ * @holes: what munmap() took since then, page numbers; sorted. These and the
+ *	link are protected by &hgpu_svms.notifier_lock; holes come with mmap_lock
+ *	held, so who has it for writing may read them without
+ * @num_holes: entries of @holes in use
+ * @max_holes: of all
+ * @few_holes: the first place of @holes
  * @kept: it stays mapped: see hgpu_svm_restore.c. Written under &hgpu_svms.lock
  *	and &hgpu_svms.notifier_lock, read under either
  * @missing_link: in &hgpu_svms.missing; this and what follows is protected by
@@ -52,8 +55,10 @@ struct hgpu_svm_range {
 	struct hgpu_svm_attrs attrs;
 	struct list_head doomed;
 	struct list_head unmap_link;
-	struct hgpu_svm_hole holes[HGPU_SVM_HOLES];
+	struct hgpu_svm_hole *holes;
 	unsigned int num_holes;
+	unsigned int max_holes;
+	struct hgpu_svm_hole few_holes[HGPU_SVM_HOLES];
 	bool kept;
 	struct list_head missing_link;
 	u64 missing_first;

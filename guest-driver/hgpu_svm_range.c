@@ -145,6 +145,40 @@ static void tell_unmapped(struct hgpu_svms *svms, u8 gpus, u64 first, u64 last,
 }
 
 /*
+ * Room for more holes, if it is to be had at once: who frees memory for others
+ * may be waiting for this very notifier.
+ */
+static void grow_holes_locked(struct hgpu_svm_range *range)
+{
+	unsigned int max = 2 * range->max_holes;
+	struct hgpu_svm_hole *more;
+
+	more = kmalloc_array(max, sizeof(*more), GFP_NOWAIT | __GFP_NOWARN);
+	if (!more)
+		return;
+	memcpy(more, range->holes, range->num_holes * sizeof(*more));
+	if (range->holes != range->few_holes)
+		kfree(range->holes);
+	range->holes = more;
+	range->max_holes = max;
+}
+
+/* Memory of a range is being unmapped for good. */
+static void note_hole_locked(struct hgpu_svm_range *range, u64 first, u64 last)
+{
+	struct hgpu_svms *svms = range->svms;
+
+	lockdep_assert_held(&svms->notifier_lock);
+	if (range->num_holes == range->max_holes)
+		grow_holes_locked(range);
+	range->num_holes = hgpu_svm_hole_add(range->holes, range->num_holes,
+					     range->max_holes, first, last);
+	if (list_empty(&range->unmap_link))
+		list_add_tail(&range->unmap_link, &svms->unmapped);
+	queue_work(hgpu_svm_wq, &svms->unmap_work);
+}
+
+/*
  * Something in the CPU's page table is about to change: no GPU may use the old
  * translations when this returns. MIGRATE events of our own are no exception:
  * the GPU still has the system pages that are about to move to VRAM mapped,
@@ -177,15 +211,8 @@ static bool hgpu_svm_invalidate(struct mmu_interval_notifier *notifier,
 	if (!held || what->event == MMU_NOTIFY_UNMAP)
 		tell_unmapped(svms, gpus, first, last, what->event);
 
-	if (what->event == MMU_NOTIFY_UNMAP && !svms->dead) {
-		range->num_holes = hgpu_svm_hole_add(range->holes,
-						     range->num_holes,
-						     HGPU_SVM_HOLES,
-						     first, last);
-		if (list_empty(&range->unmap_link))
-			list_add_tail(&range->unmap_link, &svms->unmapped);
-		queue_work(hgpu_svm_wq, &svms->unmap_work);
-	}
+	if (what->event == MMU_NOTIFY_UNMAP && !svms->dead)
+		note_hole_locked(range, first, last);
 
 	mutex_unlock(&svms->notifier_lock);
 	return true;
@@ -215,6 +242,8 @@ static struct hgpu_svm_range *range_new(struct hgpu_svms *svms,
 	INIT_LIST_HEAD(&range->doomed);
 	INIT_LIST_HEAD(&range->unmap_link);
 	INIT_LIST_HEAD(&range->missing_link);
+	range->holes = range->few_holes;
+	range->max_holes = HGPU_SVM_HOLES;
 	err = mmu_interval_notifier_insert_locked(&range->notifier, svms->mm,
 						  span->first << PAGE_SHIFT,
 						  (span->last - span->first + 1) << PAGE_SHIFT,
@@ -246,6 +275,8 @@ static void range_free(struct hgpu_svm_range *range)
 	list_del_init(&range->unmap_link);
 	list_del_init(&range->missing_link);
 	mutex_unlock(&svms->notifier_lock);
+	if (range->holes != range->few_holes)
+		kfree(range->holes);
 	kfree(range);
 }
 
@@ -401,22 +432,31 @@ struct hgpu_svm_span *hgpu_svm_collect_locked(struct hgpu_svms *svms, u64 first,
 }
 
 /* Take the pages that munmap() took out of a range; it may be freed. */
-static void settle_range(struct hgpu_svms *svms, struct hgpu_svm_range *range,
-			 const struct hgpu_svm_hole *holes,
-			 unsigned int num_holes)
+static void settle_range(struct hgpu_svms *svms, struct hgpu_svm_range *range)
 {
 	struct hgpu_svm_span span = {
 		range->it.start, range->it.last, range->attrs,
 	};
-	struct hgpu_svm_span left[HGPU_SVM_HOLES + 1];
+	struct hgpu_svm_span *left;
 	unsigned int i, n;
+	int err = -ENOMEM;
+
+	/* None is added: who unmaps has mmap_lock. */
+	assert_write_locked(svms);
 
 	/* A hole may contain pages that are still mapped: hgpu_svm_hole_add() */
-	for (i = 0; i < num_holes; i++)
-		hgpu_svm_zap(svms, holes[i].first, holes[i].last);
+	for (i = 0; i < range->num_holes; i++)
+		hgpu_svm_zap(svms, range->holes[i].first, range->holes[i].last);
 
-	n = hgpu_svm_plan_cut(&span, holes, num_holes, left);
-	if (!hgpu_svm_replace_locked(svms, span.first, span.last, left, n))
+	left = kvmalloc_array(range->num_holes + 1, sizeof(*left), GFP_KERNEL);
+	if (left) {
+		n = hgpu_svm_plan_cut(&span, range->holes, range->num_holes,
+				      left);
+		err = hgpu_svm_replace_locked(svms, span.first, span.last,
+					      left, n);
+		kvfree(left);
+	}
+	if (!err)
 		return;
 
 	/* Without memory the remainder loses its attributes. */
@@ -435,9 +475,7 @@ static void settle_range(struct hgpu_svms *svms, struct hgpu_svm_range *range,
  */
 void hgpu_svm_settle_unmaps_locked(struct hgpu_svms *svms)
 {
-	struct hgpu_svm_hole holes[HGPU_SVM_HOLES];
 	struct hgpu_svm_range *range;
-	unsigned int n = 0;
 
 	assert_write_locked(svms);
 
@@ -446,16 +484,12 @@ void hgpu_svm_settle_unmaps_locked(struct hgpu_svms *svms)
 		range = list_first_entry_or_null(&svms->unmapped,
 						 struct hgpu_svm_range,
 						 unmap_link);
-		if (range) {
+		if (range)
 			list_del_init(&range->unmap_link);
-			n = range->num_holes;
-			memcpy(holes, range->holes, n * sizeof(*holes));
-			range->num_holes = 0;
-		}
 		mutex_unlock(&svms->notifier_lock);
 		if (!range)
 			return;
-		settle_range(svms, range, holes, n);
+		settle_range(svms, range);
 	}
 }
 

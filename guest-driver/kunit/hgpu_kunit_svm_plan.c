@@ -218,21 +218,38 @@ static void holes_are_sorted_and_joined(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, h[0].last, 29);
 }
 
+static void expect_holes(struct kunit *test, const struct hgpu_svm_hole *got,
+			 unsigned int n, const struct hgpu_svm_hole *want,
+			 unsigned int n_want)
+{
+	unsigned int i;
+
+	KUNIT_ASSERT_EQ(test, n, n_want);
+	for (i = 0; i < n; i++) {
+		KUNIT_EXPECT_EQ(test, got[i].first, want[i].first);
+		KUNIT_EXPECT_EQ(test, got[i].last, want[i].last);
+	}
+}
+
 static void holes_without_room_join_the_closest(struct kunit *test)
 {
-	struct hgpu_svm_hole h[4];
+	struct hgpu_svm_hole h[3];
 	unsigned int n = 0;
 
-	n = hgpu_svm_hole_add(h, n, 4, 0, 0);
-	n = hgpu_svm_hole_add(h, n, 4, 100, 100);
-	n = hgpu_svm_hole_add(h, n, 4, 110, 110);
-	n = hgpu_svm_hole_add(h, n, 4, 200, 200);
-	n = hgpu_svm_hole_add(h, n, 4, 150, 150);
-	KUNIT_ASSERT_EQ(test, n, 4);
-	KUNIT_EXPECT_EQ(test, h[1].first, 100);
-	KUNIT_EXPECT_EQ(test, h[1].last, 110);
-	KUNIT_EXPECT_EQ(test, h[2].first, 150);
-	KUNIT_EXPECT_EQ(test, h[3].first, 200);
+	n = hgpu_svm_hole_add(h, n, 3, 0, 0);
+	n = hgpu_svm_hole_add(h, n, 3, 200, 200);
+	n = hgpu_svm_hole_add(h, n, 3, 100, 100);
+	n = hgpu_svm_hole_add(h, n, 3, 110, 110);	/* the one before */
+	n = hgpu_svm_hole_add(h, n, 3, 190, 191);	/* the one after */
+	n = hgpu_svm_hole_add(h, n, 3, 300, 300);	/* beyond the last */
+	expect_holes(test, h, n, (const struct hgpu_svm_hole []){
+		{ 0, 0 }, { 100, 110 }, { 190, 300 } }, 3);
+	/* all that it touches */
+	n = hgpu_svm_hole_add(h, n, 3, 111, 189);
+	expect_holes(test, h, n, (const struct hgpu_svm_hole []){
+		{ 0, 0 }, { 100, 300 } }, 2);
+	n = hgpu_svm_hole_add(h, n, 3, 0, 400);
+	expect_holes(test, h, n, (const struct hgpu_svm_hole []){ { 0, 400 } }, 1);
 }
 
 /* ---- against a model ---- */

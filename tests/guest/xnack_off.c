@@ -907,6 +907,23 @@ static void holes_are_cut_beside_the_gpus_work(void)
 	expect_no_faults();
 }
 
+/* More holes than a range has room for: what lies between them is there as before. */
+static void memory_between_many_holes_stays(void)
+{
+	char *buf;
+
+	open_without_xnack();
+	buf = given(2 * MIB);
+	for (size_t page = 1; page < 512; page += 2)
+		expect(!munmap(buf + page * PAGE, PAGE), "%s", strerror(errno));
+	for (size_t page = 0; page < 512; page += 2)
+		queue_write32(&q, buf + page * PAGE, ~page);
+	queue_run(&q);
+	for (size_t page = 0; page < 512; page += 2)
+		expect_int(*(uint32_t *)(buf + page * PAGE), ==, (uint32_t)~page);
+	expect_no_faults();
+}
+
 static const struct tap_test tests[] = {
 	TAP_TEST(registered_memory_needs_no_fault),
 	TAP_TEST(in_place_is_mapped_too),
@@ -926,6 +943,7 @@ static const struct tap_test tests[] = {
 	TAP_TEST(memory_moves_to_vram_and_back),
 	TAP_TEST(part_of_a_large_entry_goes),
 	TAP_TEST(holes_are_cut_beside_the_gpus_work),
+	TAP_TEST(memory_between_many_holes_stays),
 	TAP_TEST(doorbell_of_an_evicted_queue_is_heard),
 	TAP_TEST(queue_is_stopped_in_the_middle_of_its_work),
 	TAP_TEST(queue_made_while_others_are_evicted_waits),
