@@ -58,6 +58,51 @@ void hgpu_vm_fini(struct hgpu_vm *vm)
 	mutex_unlock(&vm->alloc_lock);
 }
 
+/* ---- holding accesses ---- */
+
+static u64 hgpu_vm_root_locked(const struct hgpu_vm *vm)
+{
+	lockdep_assert_held(&vm->tlb_lock);
+	return vm->held && vm->parkers ? vm->hdev->virgl.no_pages : vm->root->addr;
+}
+
+/* What is parked is walked again by the flush, and goes on or stays. */
+static void hgpu_vm_change_root(struct hgpu_vm *vm, int held, int parkers)
+{
+	u64 root = 0;
+
+	spin_lock(&vm->tlb_lock);
+	if (vm->vmid)
+		root = hgpu_vm_root_locked(vm);
+	vm->held += held;
+	vm->parkers += parkers;
+	if (vm->vmid && root != hgpu_vm_root_locked(vm)) {
+		hgpu_vmid_bind(vm->hdev, vm->vmid, vm->pasid, hgpu_vm_root_locked(vm));
+		hgpu_vmid_flush(vm->hdev, vm->vmid);
+	}
+	spin_unlock(&vm->tlb_lock);
+}
+
+void hgpu_vm_hold(struct hgpu_vm *vm)
+{
+	hgpu_vm_change_root(vm, 1, 0);
+}
+
+void hgpu_vm_unhold(struct hgpu_vm *vm)
+{
+	hgpu_vm_change_root(vm, -1, 0);
+}
+
+void hgpu_vm_add_parker(struct hgpu_vm *vm)
+{
+	hgpu_vm_change_root(vm, 0, 1);
+}
+
+void hgpu_vm_remove_parker(struct hgpu_vm *vm)
+{
+	hgpu_vm_change_root(vm, 0, -1);
+}
+
 int hgpu_vm_get_vmid(struct hgpu_vm *vm)
 {
 	int ret, vmid = vm->vmid;
@@ -77,7 +122,7 @@ int hgpu_vm_get_vmid(struct hgpu_vm *vm)
 	 * translations, and no queue runs yet that could make new ones.
 	 */
 	spin_lock(&vm->tlb_lock);
-	hgpu_vmid_bind(vm->hdev, vmid, vm->pasid, vm->root->addr);
+	hgpu_vmid_bind(vm->hdev, vmid, vm->pasid, hgpu_vm_root_locked(vm));
 	ret = hgpu_vmid_flush(vm->hdev, vmid);
 	if (!ret)
 		vm->vmid = vmid;

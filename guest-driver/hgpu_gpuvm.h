@@ -50,6 +50,8 @@ struct sg_table;
  *	flush is under way, and none will start, when @vmid has become 0
  * @vmid: the VMID bound to this space, or 0
  * @users: queues that need @vmid; protected by the process's lock
+ * @held: how often hgpu_vm_hold() was called; protected by @tlb_lock
+ * @parkers: how often hgpu_vm_add_parker() was; protected by @tlb_lock
  */
 struct hgpu_vm {
 	struct hgpu_device *hdev;
@@ -65,6 +67,8 @@ struct hgpu_vm {
 	spinlock_t tlb_lock;
 	unsigned int vmid;
 	unsigned int users;
+	unsigned int held;
+	unsigned int parkers;
 };
 
 /**
@@ -106,6 +110,29 @@ int hgpu_vm_get_vmid(struct hgpu_vm *vm);
  * @vm: the address space
  */
 void hgpu_vm_put_vmid(struct hgpu_vm *vm);
+
+/**
+ * hgpu_vm_hold() - have accesses wait that cannot be stopped otherwise
+ * @vm: the address space
+ *
+ * Queues are stopped before memory changes that must stay as it is while they run;
+ * a job of the virgl engine cannot be. So it gets a root directory without entries,
+ * and is parked at its next access: on return it accesses nothing, until
+ * hgpu_vm_unhold() has been called as often.
+ *
+ * Context: any but interrupts, notifiers included.
+ */
+void hgpu_vm_hold(struct hgpu_vm *vm);
+void hgpu_vm_unhold(struct hgpu_vm *vm);
+
+/**
+ * hgpu_vm_add_parker() - there is one more for whom that is meant
+ * @vm: the address space; has a VMID until hgpu_vm_remove_parker()
+ *
+ * Context: any but interrupts.
+ */
+void hgpu_vm_add_parker(struct hgpu_vm *vm);
+void hgpu_vm_remove_parker(struct hgpu_vm *vm);
 
 /**
  * hgpu_vm_prepare() - make all tables that a span of pages needs

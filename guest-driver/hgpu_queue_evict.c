@@ -54,6 +54,7 @@ void hgpu_process_evict_queues(struct hgpu_process *process,
 		if (!READ_ONCE(pdd->removed))
 			hgpu_smi_queue_evicted(pdd->hdev, process->pid_nr, trigger);
 		hgpu_process_device_evict(pdd);
+		hgpu_vm_hold(&pdd->vm);
 	}
 }
 
@@ -96,6 +97,7 @@ void hgpu_process_restore_queues(struct hgpu_process *process)
 
 		if (!READ_ONCE(pdd->removed))
 			hgpu_smi_queue_restored(pdd->hdev, process->pid_nr);
+		hgpu_vm_unhold(&pdd->vm);
 		spin_lock(&process->run_lock);
 		restore_locked(pdd);
 		spin_unlock(&process->run_lock);

@@ -86,6 +86,7 @@ void hgpu_vctx_stop_locked(struct hgpu_vctx *ctx)
 	for (i = 0; i < virgl->num_slots; i++)
 		hgpu_vslot_abort(&virgl->slots[i], NULL, ctx, false);
 	list_del_init(&ctx->pdd_link);
+	hgpu_vm_remove_parker(&ctx->pdd->vm);
 	hgpu_vm_put_vmid(&ctx->pdd->vm);
 	/* A denial that was for an access of ours is not for others. */
 	hgpu_svm_queue_gone(&ctx->process->svms, ctx->pdd->index);
@@ -175,6 +176,7 @@ static int attach(struct hgpu_vctx *ctx, struct drm_file *file)
 		return ret;
 	ctx->vmid = ret;
 	ctx->attached = true;
+	hgpu_vm_add_parker(&pdd->vm);
 	list_add_tail(&ctx->pdd_link, &pdd->vctxs);
 	return 0;
 }
@@ -341,8 +343,9 @@ static void destroy_all(struct hgpu_device *hdev)
 			drm_err(&hdev->drm, "virgl context %u does not end\n", hw);
 }
 
-static void fini_slots(struct hgpu_virgl_engine *virgl)
+static void fini_parts(struct hgpu_virgl_engine *virgl)
 {
+	hgpu_bo_put(virgl->empty);
 	while (virgl->num_slots)
 		hgpu_vslot_fini(&virgl->slots[--virgl->num_slots]);
 	if (virgl->timeout_wq)
@@ -351,11 +354,17 @@ static void fini_slots(struct hgpu_virgl_engine *virgl)
 		destroy_workqueue(virgl->submit_wq);
 }
 
-static int init_slots(struct hgpu_device *hdev, u32 num)
+static int init_parts(struct hgpu_device *hdev, u32 num)
 {
 	struct hgpu_virgl_engine *virgl = &hdev->virgl;
 	int err;
 
+	err = hgpu_bo_create(hdev, HGPU_PAGE_SIZE, 0, HGPU_DOMAIN_VRAM_VISIBLE,
+			     HGPU_BO_CONTIGUOUS | HGPU_BO_CLEAR | HGPU_BO_PINNED |
+			     HGPU_BO_KERNEL, &virgl->empty);
+	if (err)
+		return err;
+	virgl->no_pages = hgpu_vram_addr(hdev, hgpu_bo_vram_offset(virgl->empty));
 	virgl->submit_wq = alloc_workqueue("hmm_gpu-virgl", WQ_HIGHPRI, 0);
 	virgl->timeout_wq = alloc_ordered_workqueue("hmm_gpu-virgl-tdr", 0);
 	if (!virgl->submit_wq || !virgl->timeout_wq)
@@ -384,20 +393,20 @@ int hgpu_virgl_init(struct hgpu_device *hdev)
 	if (!num || !hdev->xnack)
 		return 0;
 
-	err = init_slots(hdev, min(num, HGPU_VIRGL_SLOTS));
+	err = init_parts(hdev, min(num, HGPU_VIRGL_SLOTS));
 	if (err)
-		goto err_slots;
+		goto err_parts;
 	destroy_all(hdev);
 	err = hgpu_vslot_register(hdev);
 	if (err)
-		goto err_slots;
+		goto err_parts;
 	err = hgpu_vqueue_init(hdev, &virgl->kernel, DRM_SCHED_PRIORITY_KERNEL);
 	if (err)
-		goto err_slots;
+		goto err_parts;
 	return 0;
 
-err_slots:
-	fini_slots(virgl);
+err_parts:
+	fini_parts(virgl);
 	return err;
 }
 
@@ -427,5 +436,5 @@ void hgpu_virgl_fini(struct hgpu_device *hdev)
 	/* The schedulers free no job when they go: have them free all before. */
 	wait_event(virgl->wait, !atomic_read(&virgl->started) && !atomic_read(&virgl->fences));
 	destroy_all(hdev);
-	fini_slots(virgl);
+	fini_parts(virgl);
 }

@@ -46,6 +46,7 @@
 
 struct drm_device;
 struct drm_file;
+struct hgpu_bo;
 struct hgpu_device;
 struct hgpu_process_device;
 struct hgpu_vjob;
@@ -93,6 +94,8 @@ struct hgpu_vqueue {
  * @slots: the slots
  * @submit_wq: where schedulers work
  * @timeout_wq: where they notice what takes too long
+ * @empty: VRAM of a directory without entries, pinned
+ * @no_pages: its VRAM address: translates nothing, and retries
  * @scheds: those of the slots
  * @kernel: ends contexts
  * @end_lock: protects @contexts, and makes the end of one a single step; outside of
@@ -111,6 +114,8 @@ struct hgpu_virgl_engine {
 	struct hgpu_vslot slots[HGPU_VIRGL_SLOTS];
 	struct workqueue_struct *submit_wq;
 	struct workqueue_struct *timeout_wq;
+	struct hgpu_bo *empty;
+	u64 no_pages;
 	struct drm_gpu_scheduler *scheds[HGPU_VIRGL_SLOTS];
 	struct hgpu_vqueue kernel;
 	struct mutex end_lock;

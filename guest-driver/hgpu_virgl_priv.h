@@ -174,14 +174,6 @@ void hgpu_vslot_abort(struct hgpu_vslot *slot, const struct hgpu_vjob *job,
  */
 u32 hgpu_vslot_destroy_context(struct hgpu_vslot *slot, u32 hw);
 
-/**
- * hgpu_virgl_errno() - what a status is as the error of a fence
- * @status: HGPU_VIRGL_OK and so on, also what is none
- *
- * Return: 0 or -errno.
- */
-int hgpu_virgl_errno(u32 status);
-
 /* hgpu_virgl_job.c: jobs, fences, schedulers */
 
 int hgpu_vsched_init(struct hgpu_vslot *slot);
@@ -282,5 +274,13 @@ int hgpu_virgl_check_stream(u64 addr, u32 ndw);
 int hgpu_virgl_check_resource(const struct drm_hmm_gpu_virgl_resource *args);
 int hgpu_virgl_check_ranges(const struct drm_hmm_gpu_virgl_range *ranges, u32 n);
 int hgpu_virgl_check_syncs(const struct drm_hmm_gpu_virgl_sync *syncs, u32 n);
+
+/**
+ * hgpu_virgl_errno() - what a status is as the error of a fence
+ * @status: HGPU_VIRGL_OK and so on, also what is none
+ *
+ * Return: 0 or -errno.
+ */
+int hgpu_virgl_errno(u32 status);
 
 #endif /* HGPU_VIRGL_PRIV_H */

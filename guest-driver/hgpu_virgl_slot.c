@@ -33,32 +33,6 @@ static void slot_cmd(const struct hgpu_vslot *slot, u32 cmd)
 	hgpu_wreg(slot->hdev, HGPU_VIRGL_SLOT_CMD(slot->index), cmd);
 }
 
-int hgpu_virgl_errno(u32 status)
-{
-	switch (status) {
-	case HGPU_VIRGL_OK:
-		return 0;
-	case HGPU_VIRGL_BAD_JOB:
-	case HGPU_VIRGL_BAD_TRANSFER:
-		return -EINVAL;
-	case HGPU_VIRGL_NO_RENDERER:
-		return -ENODEV;
-	case HGPU_VIRGL_NO_RESOURCE:
-		return -ENOENT;
-	case HGPU_VIRGL_NO_MEMORY:
-		return -ENOMEM;
-	case HGPU_VIRGL_TIMEOUT:
-		return -ETIME;
-	case HGPU_VIRGL_FAULT:
-		return -EFAULT;
-	case HGPU_VIRGL_NO_CONTEXT:
-	case HGPU_VIRGL_ABORTED:
-		return -ECANCELED;
-	default:	/* BAD_STREAM, DIED, BUS_ERROR, and what cannot be */
-		return -EIO;
-	}
-}
-
 /* Is the renderer gone after that? Not after NO_CONTEXT of a context that is not there yet. */
 static bool status_loses(u32 status)
 {

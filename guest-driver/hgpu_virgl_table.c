@@ -2,6 +2,7 @@
 /*
  * What user space hands in for the virgl engine: is it within the limits of
  * SPEC 11.5? What only the renderer knows (formats, sizes of resources) it checks.
+ * And what user space is told.
  */
 #include <kunit/visibility.h>
 
@@ -109,3 +110,30 @@ int hgpu_virgl_check_syncs(const struct drm_hmm_gpu_virgl_sync *syncs, u32 n)
 	return 0;
 }
 EXPORT_SYMBOL_IF_KUNIT(hgpu_virgl_check_syncs);
+
+int hgpu_virgl_errno(u32 status)
+{
+	switch (status) {
+	case HGPU_VIRGL_OK:
+		return 0;
+	case HGPU_VIRGL_BAD_JOB:
+	case HGPU_VIRGL_BAD_TRANSFER:
+		return -EINVAL;
+	case HGPU_VIRGL_NO_RENDERER:
+		return -ENODEV;
+	case HGPU_VIRGL_NO_RESOURCE:
+		return -ENOENT;
+	case HGPU_VIRGL_NO_MEMORY:
+		return -ENOMEM;
+	case HGPU_VIRGL_TIMEOUT:
+		return -ETIME;
+	case HGPU_VIRGL_FAULT:
+		return -EFAULT;
+	case HGPU_VIRGL_NO_CONTEXT:
+	case HGPU_VIRGL_ABORTED:
+		return -ECANCELED;
+	default:	/* BAD_STREAM, DIED, BUS_ERROR, and what cannot be */
+		return -EIO;
+	}
+}
+EXPORT_SYMBOL_IF_KUNIT(hgpu_virgl_errno);
