@@ -251,13 +251,10 @@ static bool status_loses(uint32_t status)
 static void reply_failed(HgpuVirgl *v, uint32_t status)
 {
     HgpuVirglJob *job = v->job;
-    const struct hgpu_wire_reply *reply = &job->reply;
 
-    hgpu_guest_error(v->gpu, "virgl context %u: status %u: %.*s",
-                     job->context, status, HGPU_WIRE_TEXT, reply->text);
     if (status == HGPU_VIRGL_NO_RESOURCE ||
         status == HGPU_VIRGL_BAD_TRANSFER) {
-        job->result.row = MIN(reply->detail, HGPU_VIRGL_RANGES - 1);
+        job->result.row = MIN(job->reply.detail, HGPU_VIRGL_RANGES - 1);
     }
     if (status_loses(status) || job->op == HGPU_VIRGL_JOB_CONTEXT_CREATE) {
         virgl_end_lost(v, status);

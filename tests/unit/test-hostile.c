@@ -3,9 +3,10 @@
  *
  * Seeded, so that a failure repeats: HGPU_SEED=n runs one seed, HGPU_ROUNDS=n
  * more or fewer steps. Registers, rings, page tables, MQDs, doorbells, failing
- * DMA, time, saves and loads, all at random; run it under ASan and UBSan. What
- * is asserted: each call returns, a slice is bounded (rig_run checks), no map
- * is left open, and every state that is reached can be saved and loaded.
+ * DMA, time, virgl jobs and renderers, saves and loads, all at random; run it
+ * under ASan and UBSan. What is asserted: each call returns, a slice is bounded
+ * (rig_run checks), no map is left open, and every state that is reached can be
+ * saved and loaded, if it has no contexts of virgl.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
@@ -20,6 +21,8 @@ typedef struct Hostile {
     uint8_t *sane;              /* VRAM below RIG_TABLES_END, as it was */
     uint64_t packets;
     uint64_t faults;
+    uint64_t answers;
+    bool virgl;
 } Hostile;
 
 static uint32_t pick(Hostile *h, uint32_t n)
@@ -278,10 +281,101 @@ static void work(Hostile *h)
     rig_pass(h->rig, pick(h, 1000000));
 }
 
-/* What can be reached can be saved. */
+/* ---- The virgl engine ---- */
+
+static void fill_job(Hostile *h, struct hgpu_virgl_job *job)
+{
+    struct hgpu_virgl_range *row = (struct hgpu_virgl_range *)(job + 1);
+    uint32_t rows = pick(h, 6);
+
+    memset(job, 0, sizeof(*job) + rows * sizeof(*row));
+    job->op = chance(h, 3) ? pick(h, 7) : HGPU_VIRGL_JOB_SUBMIT;
+    job->context = chance(h, 8) ? pick(h, 20) : 1 + pick(h, 3);
+    job->vmid = chance(h, 20) ? nasty32(h) : 1 + pick(h, 2);
+    job->sequence = g_rand_int(h->rand);
+    job->stream = nasty_addr(h) & ~(uint64_t)(chance(h, 20) ? 0 : 3);
+    job->stream_dw = chance(h, 20) ? nasty32(h) : pick(h, 20000);
+    job->range_count = chance(h, 20) ? nasty32(h) : rows;
+    job->resource = (struct hgpu_virgl_resource) {
+        .handle = 1 + pick(h, 8), .width = 64, .height = 1, .depth = 1,
+        .array_size = 1,
+    };
+    for (uint32_t i = 0; i < rows; i++) {
+        row[i].resource = 1 + pick(h, 8);
+        row[i].flags = chance(h, 20) ? nasty32(h) : 1 + pick(h, 3);
+        row[i].addr = nasty_addr(h);
+        row[i].size = chance(h, 20) ? rand64(h) : pick(h, 100000);
+        row[i].stride = chance(h, 2) ? 0 : pick(h, 10000);
+        row[i].h = chance(h, 2) ? 1 : pick(h, 100);
+    }
+}
+
+static void start_job(Hostile *h)
+{
+    uint32_t s = pick(h, HGPU_VIRGL_SLOTS), word;
+    uint64_t at = RIG_DATA + s * UINT64_C(0x2000);
+    uint64_t va = chance(h, 10) ? nasty_addr(h) & ~UINT64_C(63)
+                                : RIG_GART + at;
+    HgpuGpu *gpu = &h->rig->gpu;
+
+    fill_job(h, (struct hgpu_virgl_job *)(h->rig->ram + at));
+    for (uint32_t n = chance(h, 4) ? pick(h, 4) : 0; n; n--) {
+        word = pick(h, 256);
+        rig_ram_set32(h->rig, at + word * 4, nasty32(h));
+    }
+    hgpu_reg_write(gpu, HGPU_VIRGL_SLOT_JOB_LO(s), va);
+    hgpu_reg_write(gpu, HGPU_VIRGL_SLOT_JOB_HI(s), va >> 32);
+    hgpu_reg_write(gpu, HGPU_VIRGL_SLOT_CMD(s), HGPU_VIRGL_SLOT_CMD__START);
+    hgpu_reg_write(gpu, HGPU_VIRGL_SLOT_CMD((s + 1) % HGPU_VIRGL_SLOTS),
+                   chance(h, 5) ? HGPU_VIRGL_SLOT_CMD__ABORT : nasty32(h));
+}
+
+/* A renderer answers, or does what it likes with its staging memory. */
+static void poke_renderer(Hostile *h)
+{
+    uint32_t ctx = 1 + pick(h, 3);
+    RigRenderer *r = &h->rig->renderer[ctx];
+    struct hgpu_wire_reply reply = {
+        .status = chance(h, 8) ? pick(h, 12) : HGPU_WIRE_OK,
+        .detail = chance(h, 20) ? nasty32(h) : HGPU_WIRE_VERSION,
+    };
+
+    if (r->staging && chance(h, 3)) {
+        memset(r->staging, g_rand_int(h->rand), HGPU_WIRE_DATA + 0x10000);
+    }
+    r->dead = r->staging && chance(h, 100);
+    if (!r->staging || (r->greets && !r->busy && !chance(h, 20))) {
+        return;
+    }
+    r->greets = true;
+    r->busy = false;
+    hgpu_virgl_reply(&h->rig->gpu, ctx, &reply);
+    h->answers++;
+}
+
+static void poke_virgl(Hostile *h)
+{
+    start_job(h);
+    rig_run(h->rig);
+    for (uint32_t n = 6; n; n--) {
+        poke_renderer(h);
+        rig_run(h->rig);
+    }
+}
+
+/* What can be reached can be saved, but for contexts of virgl. */
 static void save_and_load(Hostile *h)
 {
     uint64_t now = h->rig->now;
+
+    if (hgpu_virgl_contexts(&h->rig->gpu)) {
+        if (chance(h, 2)) {
+            return;
+        }
+        hgpu_reset(&h->rig->gpu);
+        h->rig->ih_rptr = 0;
+        mend(h);
+    }
 
     h->packets += h->rig->gpu.stats.packets;
     h->faults += h->rig->gpu.stats.retry_faults;
@@ -301,8 +395,13 @@ static void step(Hostile *h)
     case 3:
         poke_mqd(h);
         break;
-    case 4 ... 11:
+    case 4 ... 8:
         put_and_ring(h);
+        break;
+    case 9 ... 11:
+        if (h->virgl) {
+            poke_virgl(h);
+        }
         break;
     case 12 ... 15:
         revive(h);
@@ -322,11 +421,16 @@ static void step(Hostile *h)
     }
 }
 
-static void hostile_init(Hostile *h, uint32_t seed)
+static void hostile_init(Hostile *h, uint32_t seed, bool virgl)
 {
+    HgpuConfig config = rig_config;
+
+    config.virgl_slots = HGPU_VIRGL_SLOTS;
     memset(h, 0, sizeof(*h));
     h->rand = g_rand_new_with_seed(seed);
-    h->rig = rig_new();
+    h->virgl = virgl;
+    h->rig = rig_new_like(&config);
+    rig_setup(h->rig);
     h->q[0] = rig_kernel_queue(h->rig, 0, HGPU_SDMA_CTX_GFX);
     h->q[1] = rig_kernel_queue(h->rig, 1, HGPU_SDMA_CTX_PAGE);
     h->q[2] = rig_user_queue(h->rig, 0, 0, 1);
@@ -360,7 +464,7 @@ static void run_seed(uint32_t seed)
     Hostile h;
 
     g_test_message("seed %u", seed);
-    hostile_init(&h, seed);
+    hostile_init(&h, seed, true);
     for (uint32_t i = 0; i < rounds; i++) {
         step(&h);
         if (chance(&h, 200)) {
@@ -370,7 +474,9 @@ static void run_seed(uint32_t seed)
     save_and_load(&h);
     g_test_message("packets %" PRIu64 " retry faults %" PRIu64, h.packets,
                    h.faults);
+    g_test_message("renderers answered %" PRIu64, h.answers);
     g_assert_cmpuint(h.packets, >, rounds / 100);
+    g_assert_cmpuint(h.answers, >, rounds / 200);
     hostile_free(&h);
 }
 
@@ -387,6 +493,16 @@ static void random_guest_breaks_nothing(void)
     }
 }
 
+/* Engines that the rig does not have lie between the rest and virgl. */
+static size_t some_used_byte(Hostile *h)
+{
+    const size_t gap = offsetof(HgpuState, sdma[RIG_ENGINES]);
+    const size_t virgl = offsetof(HgpuState, virgl_contexts);
+    size_t at = pick(h, gap + sizeof(HgpuState) - virgl);
+
+    return at < gap ? at : at - gap + virgl;
+}
+
 /* A file that somebody has edited is refused, or is a state to run from. */
 static void edited_state_breaks_nothing(void)
 {
@@ -396,15 +512,14 @@ static void edited_state_breaks_nothing(void)
         Hostile h;
         uint8_t *bytes;
 
-        hostile_init(&h, seed);
+        hostile_init(&h, seed, false);
         for (uint32_t i = 0; i < 60; i++) {
             step(&h);
         }
         hgpu_pre_save(&h.rig->gpu);
         bytes = (uint8_t *)&h.rig->gpu.s;
         for (uint32_t n = pick(&h, 3) + 1; n; n--) {
-            bytes[pick(&h, offsetof(HgpuState, sdma[RIG_ENGINES]))] ^=
-                BIT(pick(&h, 8));
+            bytes[some_used_byte(&h)] ^= BIT(pick(&h, 8));
         }
         refused += hgpu_post_load(&h.rig->gpu) != NULL;
         for (uint32_t i = 0; i < 60; i++) {

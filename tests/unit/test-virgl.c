@@ -1,165 +1,9 @@
 /*
- * hmm-gpu unit tests: the virgl engine (SPEC 11), with renderers that only say
- * what the test wants.
+ * hmm-gpu unit tests: the virgl engine's registers, contexts, and jobs that fail.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
-#include "rig.h"
-#include "hgpu_virgl_cmd.h"
-
-#define VMID        3u
-#define CTX         5u
-#define PAGE        HGPU_PAGE_SIZE
-#define STREAM      UINT64_C(0x7f0000000000)
-#define SRC         UINT64_C(0x7f0000100000)
-#define DST         UINT64_C(0x7f0000200000)
-
-/* RAM: a job and its table a slot, then what the VMID sees */
-#define JOBS        RIG_DATA
-#define JOB(s)      (JOBS + (s) * UINT64_C(0x2000))
-#define STREAM_RAM  (RIG_DATA + 0x100000)
-#define SRC_RAM     (RIG_DATA + 0x200000)
-#define DST_RAM     (RIG_DATA + 0x300000)
-
-static const HgpuConfig virgl_config = {
-    .vram_size = RIG_VRAM_SIZE, .nr_engines = RIG_ENGINES, .xnack = true,
-    .virgl_slots = HGPU_VIRGL_SLOTS,
-};
-
-static Rig *rig;
-
-/* ---- Slots ---- */
-
-static uint32_t slot_state(uint32_t s)
-{
-    return FIELD_GET(HGPU_VIRGL_SLOT_STATE__STATE,
-                     rig_rd(rig, HGPU_VIRGL_SLOT_STATE(s)));
-}
-
-static bool slot_waits(uint32_t s)
-{
-    return rig_rd(rig, HGPU_VIRGL_SLOT_STATE(s)) &
-           HGPU_VIRGL_SLOT_STATE__RETRY_WAIT;
-}
-
-static uint64_t slot_fault_addr(uint32_t s)
-{
-    return rig_rd(rig, HGPU_VIRGL_SLOT_FAULT_ADDR_LO(s)) |
-           (uint64_t)rig_rd(rig, HGPU_VIRGL_SLOT_FAULT_ADDR_HI(s)) << 32;
-}
-
-static struct hgpu_virgl_job *job_at(uint32_t s)
-{
-    return (struct hgpu_virgl_job *)(rig->ram + JOB(s));
-}
-
-static struct hgpu_virgl_range *range_at(uint32_t s, uint32_t row)
-{
-    return (struct hgpu_virgl_range *)(rig->ram + JOB(s) +
-                                       sizeof(struct hgpu_virgl_job)) + row;
-}
-
-/* A job's memory, zeroed but for what every job has. */
-static struct hgpu_virgl_job *job_new(uint32_t s, uint32_t op)
-{
-    struct hgpu_virgl_job *job = job_at(s);
-
-    memset(job, 0, 0x2000);
-    job->op = op;
-    job->context = CTX;
-    job->sequence = 0x1000 + s;
-    job->result.status = UINT32_MAX;
-    return job;
-}
-
-static void slot_start(uint32_t s)
-{
-    rig_wr(rig, HGPU_VIRGL_SLOT_JOB_LO(s), LO(RIG_GART + JOB(s)));
-    rig_wr(rig, HGPU_VIRGL_SLOT_JOB_HI(s), HI(RIG_GART + JOB(s)));
-    rig_wr(rig, HGPU_VIRGL_SLOT_CMD(s), HGPU_VIRGL_SLOT_CMD__START);
-}
-
-static void slot_go(uint32_t s)
-{
-    slot_start(s);
-    rig_run(rig);
-}
-
-/* The slot's job has ended with @status, and its interrupt was written. */
-static RigIrq job_ended(uint32_t s, uint32_t status)
-{
-    RigIrq irq = rig_expect(rig, HGPU_IH_CLIENTID_GRBM_CP, HGPU_SRCID_CP_EOP);
-
-    g_assert_cmpuint(slot_state(s), ==, HGPU_VIRGL_STATE_IDLE);
-    g_assert_false(slot_waits(s));
-    g_assert_cmpuint(irq.ring, ==, s);
-    g_assert_cmphex(irq.data[0], ==, job_at(s)->sequence);
-    g_assert_cmpuint(job_at(s)->result.status, ==, status);
-    return irq;
-}
-
-/* ---- Jobs that work ---- */
-
-static void context_new(uint32_t s, uint32_t ctx)
-{
-    job_new(s, HGPU_VIRGL_JOB_CONTEXT_CREATE)->context = ctx;
-    slot_go(s);
-    rig_virgl_reply(rig, ctx, HGPU_WIRE_OK);
-    rig_virgl_reply(rig, ctx, HGPU_WIRE_OK);
-    job_ended(s, HGPU_VIRGL_OK);
-}
-
-/* A row of a SUBMIT that is being put together. */
-static struct hgpu_virgl_range *add_range(uint32_t s, uint32_t flags,
-                                          uint64_t addr, uint64_t size)
-{
-    struct hgpu_virgl_job *job = job_at(s);
-    struct hgpu_virgl_range *range = range_at(s, job->range_count++);
-
-    *range = (struct hgpu_virgl_range) {
-        .resource = 7, .flags = flags, .w = size, .h = 1, .d = 1,
-        .addr = addr, .size = size,
-    };
-    return range;
-}
-
-/* A SUBMIT of @dw dwords, without ranges. */
-static struct hgpu_virgl_job *submit_new(uint32_t s, uint32_t dw)
-{
-    struct hgpu_virgl_job *job = job_new(s, HGPU_VIRGL_JOB_SUBMIT);
-
-    job->vmid = VMID;
-    job->stream = STREAM;
-    job->stream_dw = dw;
-    return job;
-}
-
-static void map_ram(uint64_t va, uint64_t ram, uint64_t bytes)
-{
-    rig_map_range(rig, VMID, va, RIG_PTE_SYS | ram, bytes);
-}
-
-static void flush(void)
-{
-    rig_flush(rig, BIT(VMID));
-    rig_run(rig);
-}
-
-static uint8_t *staging(void)
-{
-    return rig->renderer[CTX].staging;
-}
-
-/* All of the VMID's memory is mapped, and a context is there. */
-static void ready(void)
-{
-    map_ram(STREAM, STREAM_RAM, 0x100000);
-    map_ram(SRC, SRC_RAM, 0x100000);
-    map_ram(DST, DST_RAM, 0x100000);
-    rig_pattern(rig->ram + STREAM_RAM, 0x100000, 1);
-    rig_pattern(rig->ram + SRC_RAM, 0x100000, 2);
-    context_new(0, CTX);
-}
+#include "test-virgl.h"
 
 /* ---- Registers ---- */
 
@@ -317,25 +161,6 @@ static void other_version_is_no_renderer(void)
 
 /* ---- Resources ---- */
 
-static const struct hgpu_virgl_resource buffer = {
-    .handle = 7, .target = HGPU_VIRGL_BUFFER, .format = HGPU_VIRGL_R8_UNORM,
-    .bind = HGPU_VIRGL_BIND_SHADER_BUFFER, .width = 4096, .height = 1,
-    .depth = 1, .array_size = 1,
-};
-
-static const struct hgpu_virgl_resource texture = {
-    .handle = 9, .target = HGPU_VIRGL_TEXTURE_2D,
-    .format = HGPU_VIRGL_R8G8B8A8_UNORM,
-    .bind = HGPU_VIRGL_BIND_RENDER_TARGET, .width = 640, .height = 480,
-    .depth = 1, .array_size = 1, .last_level = 3,
-};
-
-static void resource_go(const struct hgpu_virgl_resource *resource)
-{
-    job_new(0, HGPU_VIRGL_JOB_RESOURCE_CREATE)->resource = *resource;
-    slot_go(0);
-}
-
 static void resources_are_passed_on(void)
 {
     const struct hgpu_virgl_resource *const all[] = { &buffer, &texture };
@@ -361,120 +186,340 @@ static void resources_are_passed_on(void)
     g_assert_nonnull(staging());
 }
 
-/* ---- SUBMIT ---- */
+/* ---- Jobs that are refused ---- */
 
-static void submit_copies_in_and_out(void)
+/* What turns a good SUBMIT, of two rows, into one that is not. */
+#define BAD_SUBMITS(BAD)                                                \
+    BAD(BAD_JOB, 0, job->op = 0)                                        \
+    BAD(BAD_JOB, 0, job->op = 6)                                        \
+    BAD(BAD_JOB, 0, job->op = UINT32_MAX)                               \
+    BAD(BAD_JOB, 0, job->context = 0)                                   \
+    BAD(BAD_JOB, 0, job->context = HGPU_VIRGL_CONTEXTS + 1)             \
+    BAD(BAD_JOB, 0, job->context = UINT32_MAX)                          \
+    BAD(NO_CONTEXT, 0, job->context = CTX + 1)                          \
+    BAD(BAD_JOB, 0, job->vmid = 0)                                      \
+    BAD(BAD_JOB, 0, job->vmid = 16)                                     \
+    BAD(BAD_JOB, 0, job->vmid = UINT32_MAX)                             \
+    BAD(BAD_JOB, 0, job->stream += 2)                                   \
+    BAD(BAD_JOB, 0, job->stream_dw = HGPU_VIRGL_STREAM_DW + 1)          \
+    BAD(BAD_JOB, 0, job->stream_dw = UINT32_MAX)                        \
+    BAD(BAD_JOB, 0, job->range_count = HGPU_VIRGL_RANGES + 1)           \
+    BAD(BAD_JOB, 0, job->range_count = UINT32_MAX)                      \
+    BAD(BAD_JOB, 0, job->reserved[0] = 1)                               \
+    BAD(BAD_JOB, 0, job->reserved[13] = 1)                              \
+    BAD(BAD_JOB, 1, row->flags = 0)                                     \
+    BAD(BAD_JOB, 1, row->flags |= BIT(2))                               \
+    BAD(BAD_JOB, 1, row->flags |= BIT(31))                              \
+    BAD(BAD_JOB, 1, row->reserved = 1)                                  \
+    BAD(BAD_JOB, 1, row->size = HGPU_VIRGL_STAGING)                     \
+    BAD(BAD_JOB, 1, row->size = UINT64_MAX)                             \
+    BAD(NO_RESOURCE, 1, row->resource = 0)                              \
+    BAD(NO_RESOURCE, 1, row->resource = HGPU_VIRGL_RESOURCES + 1)       \
+    BAD(BAD_TRANSFER, 1, (row->stride = 8, row->h = 3))                 \
+    BAD(BAD_TRANSFER, 1, (row->stride = 32, row->h = 3))                \
+    BAD(BAD_TRANSFER, 1, (row->stride = UINT32_MAX, row->h = UINT32_MAX)) \
+    BAD(FAULT, 1, row->addr = BIT_ULL(48))                              \
+    BAD(FAULT, 1, row->addr = UINT64_MAX - 5)
+
+static const struct {
+    const char *name;
+    uint32_t status, row;
+} bad_submits[] = {
+#define BAD(status, row, change) { #change, HGPU_VIRGL_##status, row },
+    BAD_SUBMITS(BAD)
+#undef BAD
+};
+
+static void spoil(uintptr_t which, struct hgpu_virgl_job *job,
+                  struct hgpu_virgl_range *row)
 {
-    const struct hgpu_wire_range *table;
-    const struct hgpu_wire_submit *submit;
-    RigIrq irq;
+    uintptr_t n = 0;
 
-    ready();
-    submit_new(0, 0x2345);
-    add_range(0, HGPU_VIRGL_RANGE_IN, SRC + 0x123, 0x3001);
-    add_range(0, HGPU_VIRGL_RANGE_OUT, DST + 0x777, 0x2002);
-    add_range(0, HGPU_VIRGL_RANGE_IN | HGPU_VIRGL_RANGE_OUT, DST + 0x9000, 8);
-    memset(rig->ram + DST_RAM, 0xee, 0x10000);
-    slot_go(0);
-    g_assert_cmpuint(slot_state(0), ==, HGPU_VIRGL_STATE_RENDER);
-    submit = &rig_virgl_asked(rig, CTX, HGPU_WIRE_SUBMIT)->submit;
-    g_assert_cmpuint(submit->stream_dw, ==, 0x2345);
-    g_assert_cmpuint(submit->range_count, ==, 3);
-    g_assert_cmpmem(staging() + submit->stream, 4 * 0x2345,
-                    rig->ram + STREAM_RAM, 4 * 0x2345);
-    table = (void *)(staging() + submit->ranges);
-    g_assert_cmpuint(table[1].resource, ==, 7);
-    g_assert_cmpuint(table[1].flags, ==, HGPU_WIRE_RANGE_OUT);
-    g_assert_cmpuint(table[1].size, ==, 0x2002);
-    g_assert_cmpmem(staging() + table[0].offset, 0x3001,
-                    rig->ram + SRC_RAM + 0x123, 0x3001);
-    g_assert_cmphex(staging()[table[2].offset + 7], ==, 0xee);
-    rig_pattern(staging() + table[1].offset, 0x2002, 9);
-    memset(staging() + table[2].offset, 0x11, 8);
-
-    rig_virgl_reply(rig, CTX, HGPU_WIRE_OK);
-    irq = job_ended(0, HGPU_VIRGL_OK);
-    g_assert_cmpuint(irq.vmid, ==, VMID);
-    g_assert_cmphex(irq.pasid, ==, RIG_PASID(VMID));
-    g_assert_true(rig_is_pattern(rig->ram + DST_RAM + 0x777, 0x2002, 9));
-    g_assert_cmphex(rig->ram[DST_RAM + 0x776], ==, 0xee);
-    g_assert_cmphex(rig->ram[DST_RAM + 0x777 + 0x2002], ==, 0xee);
-    g_assert_cmphex(rig->ram[DST_RAM + 0x9000], ==, 0x11);
-    g_assert_cmphex(rig->ram[DST_RAM + 0x9008], ==, 0xee);
-    g_assert_cmpuint(job_at(0)->result.in_bytes, ==, 0x3001 + 8);
-    g_assert_cmpuint(job_at(0)->result.out_bytes, ==, 0x2002 + 8);
-    g_assert_cmpuint(job_at(0)->result.faults, ==, 0);
-    rig_expect_none(rig);
+#define BAD(status, at, change)                                         \
+    if (n++ == which) {                                                 \
+        change;                                                         \
+    }
+    BAD_SUBMITS(BAD)
+#undef BAD
 }
 
-/* ---- Faults ---- */
-
-static void retry_fault_parks_the_slot(void)
+static void bad_submit_is_refused(gconstpointer which)
 {
-    RigIrq irq;
+    uintptr_t i = (uintptr_t)which;
 
-    ready();
-    submit_new(2, 0x800);
-    rig_map(rig, VMID, STREAM + PAGE, 0);
-    flush();
-    slot_go(2);
-    g_assert_cmpuint(slot_state(2), ==, HGPU_VIRGL_STATE_FETCH);
-    g_assert_true(slot_waits(2));
-    g_assert_cmphex(slot_fault_addr(2), ==, STREAM + PAGE);
-    irq = rig_expect_fault(rig, true, STREAM + PAGE);
-    g_assert_cmpuint(irq.vmid, ==, VMID);
-    g_assert_cmphex(irq.pasid, ==, RIG_PASID(VMID));
-    g_assert_false(irq.data[1] & HGPU_IH_FAULT_DATA1__WRITE);
-    g_assert_cmpuint(FIELD_GET(HGPU_IH_FAULT_DATA2__ENGINE, irq.data[2]), ==,
-                     HGPU_IH_FAULT_ENGINE_VIRGL);
-    g_assert_cmpuint(FIELD_GET(HGPU_IH_FAULT_DATA2__CTX, irq.data[2]), ==, 2);
-    g_assert_false(rig->scheduled);
-    map_ram(STREAM + PAGE, STREAM_RAM + PAGE, PAGE);
-    flush();
-    rig_virgl_asked(rig, CTX, HGPU_WIRE_SUBMIT);
-    g_assert_false(slot_waits(2));
-    g_assert_true(rig_is_pattern(staging() + HGPU_WIRE_STREAM, 0x2000, 1));
-    rig_virgl_reply(rig, CTX, HGPU_WIRE_OK);
-    job_ended(2, HGPU_VIRGL_OK);
-    g_assert_cmpuint(job_at(2)->result.faults, ==, 1);
-    rig_expect_none(rig);
-}
-
-static void set_up(void)
-{
-    rig = rig_new_like(&virgl_config);
-    rig_setup(rig);
-    rig_vm(rig, VMID, RIG_VM_RETRY);
-}
-
-static void run_on_rig(gconstpointer test)
-{
     set_up();
-    ((void (*)(void))test)();
+    ready();
+    submit_new(1, 4);
+    add_range(1, HGPU_VIRGL_RANGE_OUT, DST, 64);
+    add_range(1, HGPU_VIRGL_RANGE_IN, SRC, 64);
+    spoil(i, job_at(1), range_at(1, 1));
+    slot_go(1);
+    job_ended(1, bad_submits[i].status);
+    g_assert_cmpuint(job_at(1)->result.row, ==, bad_submits[i].row);
+    g_assert_false(rig->renderer[CTX].busy);
+    g_assert_nonnull(staging());
+    rig_expect_none(rig);
+    g_assert_cmphex(rig_rd(rig, HGPU_VM_L2_PROTECTION_FAULT_STATUS), ==, 0);
+
+    /* the context and the slot are none the worse for it */
+    submit_new(1, 4);
+    slot_go(1);
+    rig_virgl_reply(rig, CTX, HGPU_WIRE_OK);
+    job_ended(1, HGPU_VIRGL_OK);
     rig_free(rig);
 }
 
-#define TESTS(TEST)                                                     \
-    TEST(slots_are_in_caps)                                             \
-    TEST(no_slots_no_registers)                                         \
-    TEST(registers_keep_what_they_have)                                 \
-    TEST(busy_slot_is_locked)                                           \
-    TEST(context_lives_from_create_to_destroy)                          \
-    TEST(context_is_made_once)                                          \
-    TEST(all_contexts_at_once)                                          \
-    TEST(no_renderer_no_context)                                        \
-    TEST(failed_create_leaves_nothing)                                  \
-    TEST(other_version_is_no_renderer)                                  \
-    TEST(resources_are_passed_on)                                       \
-    TEST(submit_copies_in_and_out)                                      \
-    TEST(retry_fault_parks_the_slot)
+static void bad_resources_are_refused(void)
+{
+#define BAD(of, change)                                                 \
+    do {                                                                \
+        struct hgpu_virgl_resource r = of;                              \
+                                                                        \
+        r.change;                                                       \
+        resource_go(&r);                                                \
+        if (job_at(0)->result.status != HGPU_VIRGL_BAD_JOB) {           \
+            g_error("%s: %u", #change, job_at(0)->result.status);       \
+        }                                                               \
+        job_ended(0, HGPU_VIRGL_BAD_JOB);                               \
+        g_assert_false(rig->renderer[CTX].busy);                        \
+    } while (0)
+    context_new(0, CTX);
+    BAD(buffer, handle = 0);
+    BAD(buffer, handle = HGPU_VIRGL_RESOURCES + 1);
+    BAD(buffer, target = 1);
+    BAD(buffer, target = UINT32_MAX);
+    BAD(buffer, bind = BIT(17));
+    BAD(buffer, width = 0);
+    BAD(buffer, width = HGPU_VIRGL_BUFFER_MAX + 1);
+    BAD(buffer, height = 2);
+    BAD(buffer, last_level = 1);
+    BAD(texture, width = 0);
+    BAD(texture, width = HGPU_VIRGL_TEXTURE_MAX + 1);
+    BAD(texture, height = 0);
+    BAD(texture, height = HGPU_VIRGL_TEXTURE_MAX + 1);
+    BAD(texture, depth = 0);
+    BAD(texture, depth = 2);
+    BAD(texture, array_size = 2);
+    BAD(texture, last_level = 14);
+    BAD(texture, samples = 4);
+#undef BAD
+    job_new(0, HGPU_VIRGL_JOB_RESOURCE_DESTROY);
+    slot_go(0);
+    job_ended(0, HGPU_VIRGL_BAD_JOB);
+}
+
+static void one_job_of_a_context_at_a_time(void)
+{
+    ready();
+    submit_new(0, 1);
+    slot_go(0);
+    for (uint32_t op = HGPU_VIRGL_JOB_CONTEXT_CREATE;
+         op <= HGPU_VIRGL_JOB_SUBMIT; op++) {
+        if (op == HGPU_VIRGL_JOB_RESOURCE_CREATE) {
+            job_new(1, op)->resource = buffer;
+        } else if (op == HGPU_VIRGL_JOB_RESOURCE_DESTROY) {
+            job_new(1, op)->resource.handle = 7;
+        } else {
+            submit_new(1, 1)->op = op;
+        }
+        slot_go(1);
+        job_ended(1, HGPU_VIRGL_BAD_JOB);
+    }
+    rig_virgl_reply(rig, CTX, HGPU_WIRE_OK);
+    job_ended(0, HGPU_VIRGL_OK);
+}
+
+/* ---- Jobs that cannot be read, results that cannot be written ---- */
+
+static void unreachable_job_is_a_bus_error(void)
+{
+    rig->fail_from = JOB(0);
+    rig->fail_to = JOB(0) + 1;
+    job_new(0, HGPU_VIRGL_JOB_CONTEXT_CREATE)->sequence = 0;
+    slot_go(0);
+    /* what could be written is written */
+    job_ended(0, HGPU_VIRGL_BUS_ERROR);
+    g_assert_cmphex(job_at(0)->result.fault_addr, ==, RIG_GART + JOB(0));
+    g_assert_cmpuint(hgpu_virgl_contexts(&rig->gpu), ==, 0);
+}
+
+static void unmapped_job_still_ends(void)
+{
+    RigIrq irq;
+
+    rig_wr(rig, HGPU_VIRGL_SLOT_JOB_HI(0), 0x1234);
+    rig_wr(rig, HGPU_VIRGL_SLOT_CMD(0), HGPU_VIRGL_SLOT_CMD__START);
+    rig_run(rig);
+    irq = rig_expect(rig, HGPU_IH_CLIENTID_GRBM_CP, HGPU_SRCID_CP_EOP);
+    g_assert_cmphex(irq.data[0], ==, 0);
+    g_assert_cmpuint(slot_state(0), ==, HGPU_VIRGL_STATE_IDLE);
+    g_assert_cmphex(slot_fault_addr(0), ==, UINT64_C(0x1234) << 32);
+    g_assert_cmphex(rig_rd(rig, HGPU_VM_L2_PROTECTION_FAULT_STATUS), ==, 0);
+}
+
+static void unreachable_table_is_a_bus_error(void)
+{
+    ready();
+    submit_new(0, 4);
+    add_range(0, HGPU_VIRGL_RANGE_IN, SRC, 64);
+    rig->fail_from = JOB(0) + sizeof(struct hgpu_virgl_job) + 8;
+    rig->fail_to = rig->fail_from + 1;
+    slot_go(0);
+    job_ended(0, HGPU_VIRGL_BUS_ERROR);
+    g_assert_cmphex(job_at(0)->result.fault_addr, ==,
+                    RIG_GART + JOB(0) + sizeof(struct hgpu_virgl_job));
+}
+
+static void lost_result_still_interrupts(void)
+{
+    ready();
+    submit_new(0, 4);
+    slot_go(0);
+    rig->fail_from = JOB(0) + offsetof(struct hgpu_virgl_job, result);
+    rig->fail_to = rig->fail_from + 1;
+    rig_virgl_reply(rig, CTX, HGPU_WIRE_OK);
+    job_ended(0, UINT32_MAX);
+}
+
+/* ---- What renderers answer ---- */
+
+static const struct {
+    uint32_t wire, status;
+    bool lost;
+} answers[] = {
+    { HGPU_WIRE_BAD_REQUEST, HGPU_VIRGL_BAD_JOB, false },
+    { HGPU_WIRE_NO_CONTEXT, HGPU_VIRGL_DIED, true },
+    { HGPU_WIRE_NO_RESOURCE, HGPU_VIRGL_NO_RESOURCE, false },
+    { HGPU_WIRE_BAD_STREAM, HGPU_VIRGL_BAD_STREAM, true },
+    { HGPU_WIRE_BAD_TRANSFER, HGPU_VIRGL_BAD_TRANSFER, false },
+    { HGPU_WIRE_NO_MEMORY, HGPU_VIRGL_NO_MEMORY, false },
+    { HGPU_WIRE_TIMEOUT, HGPU_VIRGL_TIMEOUT, true },
+    { HGPU_WIRE_DIED, HGPU_VIRGL_DIED, true },
+    { 1000, HGPU_VIRGL_DIED, true },
+};
+
+static void every_answer_has_its_status(void)
+{
+    ready();
+    for (uint32_t i = 0; i < G_N_ELEMENTS(answers); i++) {
+        submit_new(3, 4);
+        add_range(3, HGPU_VIRGL_RANGE_OUT, DST, 64);
+        slot_go(3);
+        memset(staging() + HGPU_WIRE_DATA, 0x77, 64);
+        rig_virgl_reply(rig, CTX, answers[i].wire);
+        job_ended(3, answers[i].status);
+        g_assert_cmphex(rig->ram[DST_RAM], ==, 0);
+        if (answers[i].lost) {
+            lost_context_is_lost();
+        } else {
+            g_assert_nonnull(staging());
+        }
+    }
+}
+
+static void renderer_names_the_row(void)
+{
+    struct hgpu_wire_reply reply = {
+        .kind = HGPU_WIRE_SUBMIT, .status = HGPU_WIRE_BAD_TRANSFER,
+    };
+
+    ready();
+    for (uint32_t i = 0; i < 2; i++) {
+        submit_new(0, 4);
+        add_range(0, HGPU_VIRGL_RANGE_OUT, DST, 64);
+        slot_go(0);
+        reply.detail = i ? UINT32_MAX : 5;
+        rig->renderer[CTX].busy = false;
+        hgpu_virgl_reply(&rig->gpu, CTX, &reply);
+        rig_run(rig);
+        job_ended(0, HGPU_VIRGL_BAD_TRANSFER);
+        g_assert_cmpuint(job_at(0)->result.row, ==,
+                         i ? HGPU_VIRGL_RANGES - 1 : 5);
+    }
+}
+
+static void dead_renderer_is_found_out(void)
+{
+    ready();
+    rig->renderer[CTX].dead = true;
+    submit_new(0, 4);
+    slot_go(0);
+    job_ended(0, HGPU_VIRGL_DIED);
+    lost_context_is_lost();
+}
+
+/* Nobody waits for it: a host should not, but it does no harm. */
+static void unasked_reply_is_ignored(void)
+{
+    static const struct hgpu_wire_reply reply = {
+        .kind = HGPU_WIRE_SUBMIT, .status = HGPU_WIRE_BAD_STREAM,
+    };
+
+    ready();
+    hgpu_virgl_reply(&rig->gpu, CTX, &reply);
+    hgpu_virgl_reply(&rig->gpu, CTX + 1, &reply);
+    rig_run(rig);
+    rig_expect_none(rig);
+    submit_new(0, 4);
+    rig_map(rig, VMID, STREAM, 0);
+    flush();
+    slot_go(0);
+    hgpu_virgl_reply(&rig->gpu, CTX, &reply);
+    rig_run(rig);
+    rig_expect_fault(rig, true, STREAM);
+    g_assert_true(slot_waits(0));
+    g_assert_nonnull(staging());
+}
+
+static void reply_waits_for_the_machine(void)
+{
+    ready();
+    submit_new(0, 4);
+    add_range(0, HGPU_VIRGL_RANGE_OUT, DST, 64);
+    slot_go(0);
+    memset(staging() + HGPU_WIRE_DATA, 0x77, 64);
+    hgpu_set_running(&rig->gpu, false);
+    g_array_set_size(rig->writes, 0);
+    rig_virgl_reply(rig, CTX, HGPU_WIRE_OK);
+    g_assert_false(rig->scheduled);
+    g_assert_cmpuint(rig->writes->len, ==, 0);
+    g_assert_cmpuint(slot_state(0), ==, HGPU_VIRGL_STATE_RENDER);
+    hgpu_set_running(&rig->gpu, true);
+    rig_run(rig);
+    job_ended(0, HGPU_VIRGL_OK);
+    g_assert_cmphex(rig->ram[DST_RAM], ==, 0x77);
+}
 
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-#define TEST(name) \
-    g_test_add_data_func("/virgl/" #name, (gconstpointer)name, run_on_rig);
-    TESTS(TEST)
-#undef TEST
+    TEST(slots_are_in_caps);
+    TEST(no_slots_no_registers);
+    TEST(registers_keep_what_they_have);
+    TEST(busy_slot_is_locked);
+    TEST(context_lives_from_create_to_destroy);
+    TEST(context_is_made_once);
+    TEST(all_contexts_at_once);
+    TEST(no_renderer_no_context);
+    TEST(failed_create_leaves_nothing);
+    TEST(other_version_is_no_renderer);
+    TEST(resources_are_passed_on);
+    TEST(bad_resources_are_refused);
+    TEST(one_job_of_a_context_at_a_time);
+    TEST(unreachable_job_is_a_bus_error);
+    TEST(unmapped_job_still_ends);
+    TEST(unreachable_table_is_a_bus_error);
+    TEST(lost_result_still_interrupts);
+    TEST(every_answer_has_its_status);
+    TEST(renderer_names_the_row);
+    TEST(dead_renderer_is_found_out);
+    TEST(unasked_reply_is_ignored);
+    TEST(reply_waits_for_the_machine);
+    for (uintptr_t i = 0; i < G_N_ELEMENTS(bad_submits); i++) {
+        g_autofree char *name = g_strdup_printf("/virgl/refused/%s",
+                                                bad_submits[i].name);
+
+        g_test_add_data_func(name, (gconstpointer)i, bad_submit_is_refused);
+    }
     return g_test_run();
 }
