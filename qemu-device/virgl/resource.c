@@ -169,5 +169,5 @@ bool hgpu_resource_has_box(const struct hgpu_wire_resource *res,
     return r->w <= width && r->x <= width - r->w &&
            r->h <= height && r->y <= height - r->h &&
            stride >= row && stride <= UINT32_MAX &&
-           r->size >= stride * (r->h - 1) + row;
+           r->size == stride * (r->h - 1) + row;
 }
