@@ -27,5 +27,7 @@ hgpu_lib=$(dirname "${BASH_SOURCE[0]}")
 . "$hgpu_lib/accel.sh"
 # shellcheck source=host.sh
 . "$hgpu_lib/host.sh"
+# shellcheck source=virgl.sh
+. "$hgpu_lib/virgl.sh"
 # shellcheck source=kfdtest.sh
 . "$hgpu_lib/kfdtest.sh"

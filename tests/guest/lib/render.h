@@ -18,6 +18,9 @@
  */
 void render_open(struct gpu *gpu, unsigned int index, struct virgl *v);
 
+/* The first half of it: for tests whose processes are to open the GPU, not they themselves. */
+void render_wanted(void);
+
 /* A further context; one that must be there. */
 void render_context(struct virgl *v, int drm);
 
@@ -31,7 +34,7 @@ void render_wait(struct virgl *v, struct virgl_job *job, uint32_t status);	/* of
  * @v: where
  * @x: as large as was asked for
  * @y: likewise
- * @shader: in the context from the first job on, else 0
+ * @shader: in the context
  */
 struct saxpy {
 	struct virgl *v;
@@ -51,6 +54,16 @@ float saxpy_x(size_t i);
 float saxpy_y(size_t i);
 void saxpy_fill(float *x, float *y, size_t floats);
 void saxpy_check(float a, const float *x, const float *y, size_t floats);
+
+/* A context still does what it is asked to; a new one does. */
+void render_works(struct virgl *v);
+void render_new_works(const struct gpu *gpu);
+
+/* One that is lost takes nothing but its end, which it gets here; before and after that a new one works. */
+void render_is_lost(const struct gpu *gpu, struct virgl *v);
+
+/* A command that does nothing, since a stream must not be empty. */
+void render_nothing(struct virgl_job *job);
 
 /* A dispatch that takes hours. */
 void render_endless(struct virgl *v, struct virgl_job *job);
