@@ -8,15 +8,13 @@
  */
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "hgpu_sdma.h"
 #include "lib/gpu.h"
 #include "lib/mem.h"
+#include "lib/show.h"
 #include "lib/tap.h"
 
 enum {
@@ -25,93 +23,9 @@ enum {
 	BLOCK = 1 << 20,
 	BLOCKS = BYTES / BLOCK,
 	DWORDS = BYTES / 4,
-	WIDTH = 34,
 };
 #define SEED 0x600dcafeu
 #define FILL 0x55504748u	/* "HGPU" */
-
-static const char *bold = "", *dim = "", *green = "", *red = "", *plain = "";
-
-static void use_colour(void)
-{
-	bold = "\033[1m";
-	dim = "\033[2m";
-	green = "\033[32m";
-	red = "\033[31m";
-	plain = "\033[0m";
-}
-
-/* ---- what is printed ---- */
-
-static void step(int n, const char *format, ...)
-{
-	va_list args;
-
-	printf("\n%s%d  ", bold, n);
-	va_start(args, format);
-	vprintf(format, args);
-	va_end(args);
-	printf("%s\n", plain);
-	fflush(stdout);
-}
-
-static void line(const char *label, const char *format, ...)
-{
-	int dots = WIDTH - (int)strlen(label);
-	va_list args;
-
-	printf("   %s %s", label, dim);
-	for (int i = 0; i < dots; i++)
-		putchar('.');
-	printf("%s ", plain);
-	va_start(args, format);
-	vprintf(format, args);
-	va_end(args);
-	putchar('\n');
-	fflush(stdout);
-}
-
-/* 1234567 as "1 234 567", right-aligned. */
-static const char *count(uint64_t v)
-{
-	static char buf[4][32];
-	static int turn;
-	char digits[24], *out = buf[turn = (turn + 1) % 4];
-	int n = snprintf(digits, sizeof(digits), "%" PRIu64, v), len = n + (n - 1) / 3, o = 0;
-
-	while (o < 11 - len)
-		out[o++] = ' ';
-	for (int i = 0; i < n; i++) {
-		if (i && (n - i) % 3 == 0)
-			out[o++] = ' ';
-		out[o++] = digits[i];
-	}
-	out[o] = 0;
-	return out;
-}
-
-static _Noreturn void give_up(const char *format, ...)
-{
-	va_list args;
-
-	printf("\n%sdemo: FAIL: ", red);
-	va_start(args, format);
-	vprintf(format, args);
-	va_end(args);
-	printf("%s\n", plain);
-	fflush(stdout);
-	_exit(1);
-}
-
-#define demand(condition, ...) do { if (!(condition)) give_up(__VA_ARGS__); } while (0)
-
-static void show_where(const void *at)
-{
-	struct where w = where_is(at, BYTES);
-
-	line("pages in RAM / in VRAM", "%s /%s   %s/proc/self/pagemap%s", count(w.present), count(w.device), dim, plain);
-	demand(!w.foreign, "%zu pages are in a device that is not ours", w.foreign);
-}
 
 /* One page's entry, as the kernel gives it. */
 static void show_entry(const void *at)
@@ -121,11 +35,6 @@ static void show_entry(const void *at)
 	if (pagemap_is_device(e))
 		line("e.g. the first page", "device-private swap entry, type %u, PFN %#" PRIx64,
 		     pagemap_type(e), pagemap_pfn(e));
-}
-
-static void on_fail(const char *text)
-{
-	give_up("%s", text);
 }
 
 /* ---- the work and what must come out of it ---- */
@@ -173,7 +82,7 @@ static void introduce(struct gpu *gpu)
 {
 	uint64_t start, end;
 
-	printf("%shmm-gpu: one malloc'ed buffer, through the whole recoverable-fault path and back%s\n", bold, plain);
+	show_title("hmm-gpu: one malloc'ed buffer, through the whole recoverable-fault path and back");
 	demand(gpu_count() > 0, "no GPU in KFD's topology; is hmm_gpu.ko loaded?");
 	gpu_open(gpu, 0);
 	demand(device_region(0, &start, &end), "/proc/iomem shows no device-private region of the driver");
@@ -192,7 +101,7 @@ static char *fill_buffer(void)
 	demand(all, "malloc: %s", strerror(errno));
 	pattern_fill(buf, BYTES, SEED);
 	line("time", "%s ms", count(now_ms() - start));
-	show_where(buf);
+	show_where(buf, BYTES);
 	demand(where_is(buf, BYTES).present == PAGES, "the buffer is not in RAM to start with");
 	return buf;
 }
@@ -219,7 +128,7 @@ static void let_gpu_work(struct gpu *gpu, char *buf)
 	line("GPU page table entries written", "%s", count(stats_since(&s, "ptes_written")));
 	line("GPU TLB flushes", "%s", count(stats_since(&s, "tlb_flushes")));
 	line("interrupts", "%s", count(stats_since(&s, "interrupts")));
-	show_where(buf);
+	show_where(buf, BYTES);
 	show_entry(buf);
 
 	demand(stats_since(&s, "gpu_faults") > 0, "the GPU took no fault");
@@ -248,7 +157,7 @@ static void read_result(char *buf)
 	       "VRAM is still held after all pages have gone home");
 	line("VRAM freed", "%s MiB in %" PRIu64 " chunks", count(stats_since(&s, "vram_pages_freed") * PAGE / MIB),
 	     stats_since(&s, "vram_chunks_freed"));
-	show_where(buf);
+	show_where(buf, BYTES);
 	line("bytes compared / wrong", "%s /%s", count(BYTES), count(wrong * 4));
 
 	demand(!wrong, "%zu words are wrong; the first, at byte %#zx, is %08x, expected %08x", wrong, first * 4,
@@ -266,14 +175,10 @@ int main(int argc, char **argv)
 	struct gpu gpu;
 	char *buf;
 
-	for (int i = 1; i < argc; i++)
-		if (!strcmp(argv[i], "--color"))
-			use_colour();
-	tap_on_fail = on_fail;
+	show_init(argc, argv);
 	introduce(&gpu);
 	buf = fill_buffer();
 	let_gpu_work(&gpu, buf);
 	read_result(buf);
-	printf("\n%sdemo: PASS%s\n", green, plain);
-	return 0;
+	return show_pass();
 }
