@@ -10,7 +10,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +21,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "figures.h"
 #include "gpu.h"
 #include "hgpu_regs.h"
 #include "hgpu_sdma.h"
@@ -33,51 +33,10 @@ enum { REPEATS = 9, HUGE_REPEATS = 5, PAGES = 65536, BYTES = PAGES * 4096, GRANU
 
 /* ---- figures ---- */
 
-struct samples {
-	double v[512];
-	unsigned int n;
-};
-
-static void add(struct samples *s, double v)
-{
-	if (s->n < sizeof(s->v) / sizeof(s->v[0]))
-		s->v[s->n++] = v;
-}
-
-static int by_value(const void *a, const void *b)
-{
-	double x = *(const double *)a, y = *(const double *)b;
-
-	return x < y ? -1 : x > y;
-}
-
-static double percentile(struct samples *s, unsigned int p)
-{
-	if (!s->n)
-		fail("nothing was measured");
-	qsort(s->v, s->n, sizeof(s->v[0]), by_value);
-	return s->v[(s->n - 1) * p / 100];
-}
-
-static double median(struct samples *s)
-{
-	return percentile(s, 50);
-}
-
 /* Nanoseconds for BYTES as MB/s. */
 static double mb_per_s(double ns)
 {
 	return BYTES / ns * 1e3;
-}
-
-static void report(const char *name, const char *unit, double ours, double reference, const char *reference_name,
-		   const char *better, const char *target)
-{
-	printf("%s|%s|", name, unit);
-	printf(ours >= 0 ? "%.6g|" : "|", ours);
-	printf(reference >= 0 ? "%.6g|" : "|", reference);
-	printf("%s|%s|%s\n", reference_name, better, target);
-	fflush(stdout);
 }
 
 /* ---- memory ---- */
@@ -315,5 +274,9 @@ int main(void)
 	munmap(at, BYTES);
 	huge = buffer(MADV_HUGEPAGE);
 	compare("2m_256m", HUGE_REPEATS, &gpu, fd, huge, mirror, none);
+	munmap(huge, BYTES);
+	munmap(mirror, BYTES);
+	gpu_close(&gpu);
+	measure_virgl();
 	return 0;
 }
