@@ -27,7 +27,7 @@ uint64_t hgpu_resource_buffer_size(uint32_t handle);
 /* Remember what a stream binds; it has passed hgpu_virgl_check(). */
 void hgpu_resource_note_bindings(const uint32_t *stream, uint32_t dwords);
 
-/* Is the box inside the resource, and r->size enough memory for the box? */
+/* Is the box inside the resource, and r->size what the box takes? */
 bool hgpu_resource_has_box(const struct hgpu_wire_resource *res,
                            const struct hgpu_wire_range *r);
 
