@@ -106,7 +106,7 @@ struct hgpu_virgl_result {
     hgpu_le32 faults;               /* retry faults that were reported */
     hgpu_le32 reserved;
     hgpu_le64 in_ns;                /* virtual time of FETCH and IN, waits for faults included */
-    hgpu_le64 render_ns;            /* host time */
+    hgpu_le64 render_ns;            /* host time, with copies from and to staging memory */
     hgpu_le64 out_ns;               /* virtual time */
     hgpu_le64 in_bytes;
     hgpu_le64 out_bytes;

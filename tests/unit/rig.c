@@ -101,6 +101,9 @@ static void host_raise_irq(void *opaque, uint32_t vector)
     g_assert_cmpuint(vector, ==, HGPU_MSIX_VECTOR_IH);
     rig->irqs++;
     note(rig, RIG_INTERRUPT, vector, 0);
+    if (rig->irq_hook) {
+        rig->irq_hook(rig);
+    }
 }
 
 static uint64_t host_clock_ns(void *opaque)

@@ -88,6 +88,7 @@ typedef struct Rig {
     bool scheduled;
     uint64_t timer;             /* 0: not armed */
     uint32_t irqs;
+    void (*irq_hook)(struct Rig *rig);  /* called as it is raised */
     uint32_t guest_errors;
     char *last_error;
 

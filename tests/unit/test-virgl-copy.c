@@ -146,6 +146,14 @@ static void short_maps_are_enough(void)
     }
 }
 
+static void slots_are_idle(Rig *at)
+{
+    for (uint32_t s = 0; s < HGPU_VIRGL_SLOTS; s++) {
+        g_assert_cmpuint(at->gpu.s.virgl[s].state, ==,
+                         HGPU_VIRGL_STATE_IDLE);
+    }
+}
+
 /* The bytes, then the result, then the entry, then the interrupt. */
 static void completion_is_in_order(void)
 {
@@ -157,6 +165,7 @@ static void completion_is_in_order(void)
     submit_new(0, 1);
     add_range(0, HGPU_VIRGL_RANGE_OUT, DST, 64);
     slot_go(0);
+    rig->irq_hook = slots_are_idle;
     g_array_set_size(rig->writes, 0);
     rig_virgl_reply(rig, CTX, HGPU_WIRE_OK);
     w = (const RigWrite *)rig->writes->data;
@@ -280,6 +289,7 @@ static void retry_fault_parks_the_slot(void)
     job_ended(2, HGPU_VIRGL_OK);
     g_assert_cmpuint(job_at(2)->result.faults, ==, 1);
     g_assert_cmphex(slot_fault_addr(2), ==, STREAM + PAGE);
+    g_assert_cmpuint(rig->traced[HGPU_TRACE_FAULT_REPLAYED], ==, 1);
     rig_expect_none(rig);
 }
 
@@ -378,10 +388,40 @@ static void fault_is_reported_by_the_clock(void)
     rig_expect_none(rig);
     /* mapped, but nobody says so: found at the next report's time */
     map_ram(SRC, SRC_RAM, PAGE);
+    rig_flush(rig, BIT(VMID + 1));
+    rig_run(rig);
+    g_assert_true(slot_waits(1));
     rig_pass(rig, HGPU_RETRY_INTERVAL_RESET * UINT64_C(1000));
     rig_virgl_reply(rig, CTX, HGPU_WIRE_OK);
     job_ended(1, HGPU_VIRGL_OK);
     g_assert_cmpuint(job_at(1)->result.faults, ==, 1);
+}
+
+/* Resolved, copied, taken away again, all within a report's interval. */
+static void resolved_page_faults_anew(void)
+{
+    ready();
+    rig_map(rig, VMID, SRC, 0);
+    flush();
+    submit_new(0, 0);
+    add_range(0, HGPU_VIRGL_RANGE_IN, SRC, 64);
+    add_range(0, HGPU_VIRGL_RANGE_IN, SRC + PAGE, 2 * HGPU_SLICE_BYTES);
+    add_range(0, HGPU_VIRGL_RANGE_IN, SRC, 64);
+    slot_go(0);
+    rig_expect_fault(rig, true, SRC);
+    map_ram(SRC, SRC_RAM, PAGE);
+    rig_flush(rig, BIT(VMID));
+    rig->scheduled = false;
+    hgpu_run(&rig->gpu);
+    g_assert_cmpuint(slot_state(0), ==, HGPU_VIRGL_STATE_IN);
+    rig_map(rig, VMID, SRC, 0);
+    flush();
+    rig_expect_fault(rig, true, SRC);
+    map_ram(SRC, SRC_RAM, PAGE);
+    flush();
+    rig_virgl_reply(rig, CTX, HGPU_WIRE_OK);
+    job_ended(0, HGPU_VIRGL_OK);
+    g_assert_cmpuint(job_at(0)->result.faults, ==, 2);
 }
 
 static void noretry_fault_ends_the_job(void)
@@ -587,6 +627,7 @@ int main(int argc, char **argv)
     TEST(copied_pages_are_not_read_again);
     TEST(write_fault_says_so);
     TEST(fault_is_reported_by_the_clock);
+    TEST(resolved_page_faults_anew);
     TEST(noretry_fault_ends_the_job);
     TEST(denied_fault_ends_the_job);
     TEST(failed_dma_ends_the_job);

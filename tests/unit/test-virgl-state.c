@@ -1,5 +1,6 @@
 /*
- * hmm-gpu unit tests: ABORT, reset, saving and loading of the virgl engine in every state.
+ * hmm-gpu unit tests: ABORT, reset, saving and loading of the virgl engine, in
+ * every state.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */

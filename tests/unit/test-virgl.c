@@ -1,5 +1,6 @@
 /*
- * hmm-gpu unit tests: the virgl engine's registers, contexts, and jobs that fail.
+ * hmm-gpu unit tests: the virgl engine's registers and contexts, and jobs that
+ * fail.
  *
  * SPDX-License-Identifier: GPL-2.0-or-later
  */
