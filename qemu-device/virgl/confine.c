@@ -36,6 +36,11 @@
     BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_##call, 0, 1), \
     RETURN(SECCOMP_RET_ALLOW)
 
+/* What a GPU of the host takes besides */
+#define ALLOW_GPU(call) \
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_##call, 0, 1), \
+    RETURN(software ? SECCOMP_RET_ERRNO | EPERM : SECCOMP_RET_ALLOW)
+
 static bool filter_calls(bool software)
 {
     struct sock_filter code[] = {
@@ -52,8 +57,10 @@ static bool filter_calls(bool software)
         ALLOW(sched_yield), ALLOW(sched_getaffinity), ALLOW(sysinfo),
         ALLOW(set_robust_list), ALLOW(rseq), ALLOW(exit), ALLOW(exit_group),
         ALLOW(restart_syscall), ALLOW(newfstatat), ALLOW(prctl),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_ioctl, 0, 1),
-        RETURN(software ? SECCOMP_RET_ERRNO | EPERM : SECCOMP_RET_ALLOW),
+        ALLOW_GPU(ioctl), ALLOW_GPU(ppoll), ALLOW_GPU(fcntl),
+#ifdef __NR_poll
+        ALLOW_GPU(poll),
+#endif
         RETURN(SECCOMP_RET_ERRNO | EPERM),
     };
     struct sock_fprog prog = { sizeof(code) / sizeof(code[0]), code };

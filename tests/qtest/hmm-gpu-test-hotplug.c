@@ -198,6 +198,32 @@ static void plugged_again_works(void)
  * packet that does it, with memory decoding on, or off so that nothing else
  * holds on to it; and it does go away, which the event says.
  */
+/* The renderer's memory goes with the GPU, but not while it is copied from. */
+static void unplug_by_own_rendering(void)
+{
+    QPCIDevice *port, *host;
+    TestGpu g;
+    int i;
+
+    if (!virgl_can_render()) {
+        return;
+    }
+    open_behind_port(&g, &port);
+    host = open_ecam(g.bus);
+    qtest_qmp_device_del_send(g.qts, "gpu0");
+    virgl_start_write(&g, ECAM_BASE + (PORT_DEVFN << 12) +
+                      port_exp_cap(port) + PCI_EXP_SLTCTL,
+                      PCI_EXP_SLTCTL_PWR_OFF | PCI_EXP_SLTCTL_PWR_IND_OFF);
+    for (i = 0; i < 400; i++) {
+        gpu_step(&g);
+    }
+    qtest_qmp_eventwait(g.qts, "DEVICE_DELETED");
+    g_assert_false(gpu_is_there(&g));
+    GPU_WAIT(&g, virgl_renderers(g.qts, NULL) == 0);
+    g_free(host);
+    close_behind_port(&g, port);
+}
+
 static void unplug_by_own_dma(const void *data)
 {
     bool decode_off = GPOINTER_TO_INT(data);
@@ -389,6 +415,8 @@ void hmm_gpu_add_hotplug_tests(void)
     qtest_add_func("hmm-gpu/hotplug/unplug_while_busy", unplug_while_busy);
     qtest_add_func("hmm-gpu/hotplug/unplug_while_rendering",
                    unplug_while_rendering);
+    qtest_add_func("hmm-gpu/hotplug/unplug_by_own_rendering",
+                   unplug_by_own_rendering);
     qtest_add_func("hmm-gpu/hotplug/plugged_again_works",
                    plugged_again_works);
     qtest_add_data_func("hmm-gpu/hotplug/unplug_by_own_dma",

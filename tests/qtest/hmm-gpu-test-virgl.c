@@ -762,6 +762,36 @@ static void two_gpus_render_side_by_side(void)
     gpu_close(&one.g);
 }
 
+void virgl_start_write(TestGpu *g, uint64_t bus, uint32_t val)
+{
+    VirglTest t = { .g = *g };
+    struct hgpu_virgl_range ranges[] = {
+        whole(IN_BUFFER, HGPU_VIRGL_RANGE_IN, IN_VA),
+        whole(IN_BUFFER, HGPU_VIRGL_RANGE_OUT,
+              OUT_VA + (bus & (HGPU_PAGE_SIZE - 1))),
+        whole(OUT_BUFFER, HGPU_VIRGL_RANGE_OUT, OUT_VA + HGPU_PAGE_SIZE),
+    };
+    struct hgpu_virgl_job job = {
+        .op = cpu_to_le32(HGPU_VIRGL_JOB_SUBMIT),
+        .context = cpu_to_le32(1), .vmid = cpu_to_le32(VMID),
+        .stream = cpu_to_le64(STREAM_VA),
+        .range_count = cpu_to_le32(ARRAY_SIZE(ranges)),
+    };
+
+    gpu_setup(&t.g);
+    setup(&t);
+    make_context(&t, 1);
+    qtest_writel(g->qts, IN_RAM, val);
+    vm_map(&t.vm, OUT_VA, bus & ~(HGPU_PAGE_SIZE - 1), HGPU_PAGE_SIZE,
+           PTE_RAM);
+    vm_map(&t.vm, OUT_VA + HGPU_PAGE_SIZE, VRAM_DATA, BYTES, PTE_VRAM);
+    gpu_flush_tlb(&t.g, VMID);
+    ranges[1].w = cpu_to_le32(4);
+    ranges[1].size = cpu_to_le64(4);
+    gpu_ram_write(&t.g, JOB_RAM + sizeof(job), ranges, sizeof(ranges));
+    put_job(&t, 0, &job);
+}
+
 void virgl_make_busy(TestGpu *g)
 {
     VirglTest t = { .g = *g };

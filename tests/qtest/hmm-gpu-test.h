@@ -244,6 +244,8 @@ void gpu_check_still_works(TestGpu *g);
 bool virgl_can_render(void);
 /* Processes of this QEMU that are renderers; *last: one of them */
 unsigned int virgl_renderers(QTestState *qts, pid_t *last);
+/* A job that writes val to bus, and then to VRAM; it is not waited for. */
+void virgl_start_write(TestGpu *g, uint64_t bus, uint32_t val);
 /* A context whose renderer works for years */
 void virgl_make_busy(TestGpu *g);
 
