@@ -36,10 +36,7 @@ static void count_from_here(void)
 
 static long counted(unsigned int i, const char *name)
 {
-	struct stats now;
-
-	stats_read(&now, i);
-	return stats_get(&now, name) - stats_get(&before[i], name);
+	return stats_since_of(i, &before[i], name);
 }
 
 /* One file of /dev/kfd, two GPUs with a queue each. */

@@ -17,6 +17,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "lib/feeder.h"
 #include "lib/gpu.h"
 #include "lib/mem.h"
 #include "lib/smi.h"
@@ -236,49 +237,19 @@ static void memory_that_was_unmapped_is_denied(void)
 
 /* ---- the CPU changes things ---- */
 
-/* A GPU that copies all the time. */
-struct feeder {
-	pthread_t thread;
-	char *dst, *src;
-	size_t bytes;
-	volatile bool stop;
-	volatile unsigned int rounds;
-};
-
-static void *feed(void *arg)
+/* From registered memory to registered memory. */
+static void feed(struct feeder *f, size_t bytes)
 {
-	struct feeder *f = arg;
+	char *src = map_anon(bytes);
 
-	while (!f->stop) {
-		queue_copy(&q, f->dst, f->src, f->bytes);
-		queue_run(&q);
-		f->rounds++;
-	}
-	return NULL;
+	pattern_fill(src, bytes, SEED);
+	feeder_start(f, &q, given(bytes), give(src, bytes), bytes);
 }
 
-static void feeder_start(struct feeder *f, size_t bytes)
+/* Queues have stood still, and nothing was lost by it. */
+static void stop_feeding(struct feeder *f, uint32_t seed)
 {
-	memset(f, 0, sizeof(*f));
-	f->bytes = bytes;
-	f->src = map_anon(bytes);
-	f->dst = map_anon(bytes);
-	pattern_fill(f->src, bytes, SEED);
-	give(f->src, bytes);
-	give(f->dst, bytes);
-	expect(!pthread_create(&f->thread, NULL, feed, f), "pthread_create");
-}
-
-/* Nothing was lost, and nobody was in the way for good. */
-static void feeder_stop(struct feeder *f, uint32_t seed)
-{
-	unsigned int rounds = f->rounds;
-
-	expect(wait_until(f->rounds > rounds + 1, 20000), "the GPU gets nowhere");
-	f->stop = true;
-	pthread_join(f->thread, NULL);
-	pattern_check(f->dst, f->bytes, seed);
-	pattern_check(f->src, f->bytes, seed);
+	feeder_stop(f, seed);
 	expect_evictions();
 	expect_no_faults();
 }
@@ -289,13 +260,13 @@ static void cpu_rewrites_what_the_gpu_reads(void)
 	uint32_t round, rounds = tap_rounds(20);
 
 	open_without_xnack();
-	feeder_start(&f, tap_size(4 * MIB, 2 * MIB));
+	feed(&f, tap_size(4 * MIB, 2 * MIB));
 	for (round = 1; round < rounds; round++) {
 		expect(!madvise(f.src, f.bytes, MADV_DONTNEED), "%s", strerror(errno));
 		pattern_fill(f.src, f.bytes, SEED + round);
 		nap_us(3000);
 	}
-	feeder_stop(&f, SEED + round - 1);
+	stop_feeding(&f, SEED + round - 1);
 }
 
 static void cpu_takes_pages_of_the_destination(void)
@@ -303,12 +274,12 @@ static void cpu_takes_pages_of_the_destination(void)
 	struct feeder f;
 
 	open_without_xnack();
-	feeder_start(&f, 4 * MIB);
+	feed(&f, 4 * MIB);
 	for (uint32_t round = 0; round < tap_rounds(60); round++) {
 		expect(!madvise(f.dst + round % 16 * 64 * PAGE, 32 * PAGE, MADV_DONTNEED), "%s", strerror(errno));
 		nap_us(2000);
 	}
-	feeder_stop(&f, SEED);
+	stop_feeding(&f, SEED);
 }
 
 static void cpu_changes_permissions(void)
@@ -316,7 +287,7 @@ static void cpu_changes_permissions(void)
 	struct feeder f;
 
 	open_without_xnack();
-	feeder_start(&f, 4 * MIB);
+	feed(&f, 4 * MIB);
 	for (uint32_t round = 0; round < tap_rounds(40); round++) {
 		size_t at = round % 7 * 73 * PAGE;
 
@@ -326,7 +297,7 @@ static void cpu_changes_permissions(void)
 		expect(!mprotect(f.src + at, 50 * PAGE, PROT_READ | PROT_WRITE), "%s", strerror(errno));
 		nap_us(1000);
 	}
-	feeder_stop(&f, SEED);
+	stop_feeding(&f, SEED);
 }
 
 static void memory_that_comes_back_is_mapped_again(void)
@@ -359,10 +330,10 @@ static void children_share_memory(void)
 	struct feeder f;
 
 	open_without_xnack();
-	feeder_start(&f, tap_size(4 * MIB, MIB));
+	feed(&f, tap_size(4 * MIB, MIB));
 	for (uint32_t round = 0; round < tap_rounds(6); round++)
 		tap_join(tap_fork(write_own_copy, &f));
-	feeder_stop(&f, SEED);
+	stop_feeding(&f, SEED);
 }
 
 static int go_on[2];
@@ -405,7 +376,7 @@ static void pages_are_swapped_out(void)
 	size_t out = 0;
 
 	open_without_xnack();
-	feeder_start(&f, tap_size(4 * MIB, MIB));
+	feed(&f, tap_size(4 * MIB, MIB));
 	for (uint32_t round = 0; round < tap_rounds(6); round++) {
 		madvise(f.src, f.bytes, MADV_PAGEOUT);
 		madvise(f.dst, f.bytes, MADV_PAGEOUT);
@@ -414,7 +385,7 @@ static void pages_are_swapped_out(void)
 	}
 	if (!out)
 		skip("there is no swap");
-	feeder_stop(&f, SEED);
+	stop_feeding(&f, SEED);
 }
 
 static void touch(const char *at, size_t bytes)
@@ -428,13 +399,13 @@ static void memory_moves_to_vram_and_back(void)
 	struct feeder f;
 
 	open_without_xnack();
-	feeder_start(&f, 6 * MIB);
+	feed(&f, 6 * MIB);
 	for (uint32_t round = 0; round < tap_rounds(8); round++) {
 		expect_int(svm_prefetch(&gpu, f.src, f.bytes, gpu.id), ==, 0);
 		expect_int(svm_prefetch(&gpu, f.dst, f.bytes, round % 2 ? 0 : gpu.id), ==, 0);
 		touch(f.src + round % 3 * 2 * MIB, 2 * MIB);
 	}
-	feeder_stop(&f, SEED);
+	stop_feeding(&f, SEED);
 }
 
 /* 2 MiB of VRAM are one entry for the GPU, which goes as a whole. */
@@ -884,16 +855,14 @@ static void always_mapped_memory_has_no_faults(void)
 static void holes_are_cut_beside_the_gpus_work(void)
 {
 	enum { HOLE = 37, ENTRIES = 4 };
-	struct feeder f = { .bytes = HOLE * PAGE };
+	struct feeder f;
 	char *buf;
 
 	open_without_xnack();
 	buf = given(ENTRIES * 2 * MIB);
 	pattern_fill(buf, HOLE * PAGE, SEED);
 	expect_int(svm_prefetch(&gpu, buf, ENTRIES * 2 * MIB, gpu.id), ==, 0);
-	f.src = buf;
-	f.dst = buf + 2 * MIB;
-	expect(!pthread_create(&f.thread, NULL, feed, &f), "pthread_create");
+	feeder_start(&f, &q, buf + 2 * MIB, buf, HOLE * PAGE);
 	for (unsigned int i = 0; i < ENTRIES; i++) {
 		expect(wait_until(all_restored(), 2000), "queues stay evicted");
 		stats_read(&before, 0);
@@ -901,9 +870,7 @@ static void holes_are_cut_beside_the_gpus_work(void)
 		expect_evictions();
 		expect_no_faults();
 	}
-	f.stop = true;
-	pthread_join(f.thread, NULL);
-	pattern_check(f.dst, f.bytes, SEED);
+	feeder_stop(&f, SEED);
 	expect_no_faults();
 }
 

@@ -7,13 +7,13 @@
  * RUN-DEFAULT: --gpus 2 --vram 64M
  */
 #include <errno.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "lib/feeder.h"
 #include "lib/gpu.h"
 #include "lib/mem.h"
 #include "lib/tap.h"
@@ -31,10 +31,7 @@ static char address[16];	/* of the one that goes */
 
 static long counted(unsigned int i, const char *name)
 {
-	struct stats now;
-
-	stats_read(&now, i);
-	return stats_get(&now, name) - stats_get(&before[i], name);
+	return stats_since_of(i, &before[i], name);
 }
 
 static void open_both(void)
@@ -141,48 +138,10 @@ static void memory_of_both_goes_where_both_reach_it(void)
 
 /* ---- GPUs that copy all the time ---- */
 
-struct feeder {
-	pthread_t thread;
-	struct queue *q;
-	char *dst, *src;
-	size_t bytes;
-	volatile bool stop;
-	volatile unsigned int rounds;
-};
-
-static void *feed(void *arg)
-{
-	struct feeder *f = arg;
-
-	while (!f->stop) {
-		queue_copy(f->q, f->dst, f->src, f->bytes);
-		queue_run(f->q);
-		f->rounds++;
-	}
-	return NULL;
-}
-
 /* From memory of both GPUs, to memory of both. */
-static void feeder_start(struct feeder *f, unsigned int i, char *src, size_t bytes)
+static void feed(struct feeder *f, unsigned int i, char *src, size_t bytes)
 {
-	*f = (struct feeder) { .q = &q[i], .src = src, .bytes = bytes, .dst = give(map_anon(bytes), bytes) };
-	expect(!pthread_create(&f->thread, NULL, feed, f), "pthread_create");
-}
-
-static void expect_it_gets_on(const struct feeder *f)
-{
-	unsigned int rounds = f->rounds;
-
-	expect(wait_until(f->rounds > rounds + 1, 20000), "a GPU gets nowhere");
-}
-
-static void feeder_stop(struct feeder *f, uint32_t seed)
-{
-	expect_it_gets_on(f);
-	f->stop = true;
-	pthread_join(f->thread, NULL);
-	pattern_check(f->dst, f->bytes, seed);
-	pattern_check(f->src, f->bytes, seed);
+	feeder_start(f, &q[i], give(map_anon(bytes), bytes), src, bytes);
 }
 
 static void cpu_takes_memory_from_both(void)
@@ -194,8 +153,8 @@ static void cpu_takes_memory_from_both(void)
 
 	open_both();
 	src = given_pattern(bytes);
-	feeder_start(&f[0], 0, src, bytes);
-	feeder_start(&f[1], 1, src, bytes);
+	feed(&f[0], 0, src, bytes);
+	feed(&f[1], 1, src, bytes);
 	for (round = 1; round < 20; round++) {
 		char *dst = f[round % 2].dst;
 
@@ -228,7 +187,7 @@ static void memory_moves_from_gpu_to_gpu(void)
 	pattern_fill(buf, bytes, SEED);
 	for (unsigned int i = 0; i < 2; i++) {
 		queue_create(&mover[i], &gpu[i], 4096);
-		feeder_start(&f[i], i, src, MIB);
+		feed(&f[i], i, src, MIB);
 	}
 	for (unsigned int round = 0; round < 6; round++) {
 		unsigned int to = round % 2;
@@ -330,7 +289,7 @@ static void gpu_is_pulled_out_before_its_queues_stop(void)
 	open_both();
 	src = given_pattern(bytes);
 	buf = give(map_anon(bytes), bytes);
-	feeder_start(&f, STAYS, src, bytes);
+	feed(&f, STAYS, src, bytes);
 	for (unsigned int i = 0; i < 100; i++)
 		queue_copy(&q[GOES], buf, src, bytes);
 	queue_submit(&q[GOES]);
@@ -338,7 +297,7 @@ static void gpu_is_pulled_out_before_its_queues_stop(void)
 	begun = now_ms();
 	expect(!madvise(buf, bytes, MADV_DONTNEED), "madvise: %s", strerror(errno));
 	expect_int(now_ms() - begun, <, 5000 * tap_patience());
-	expect_it_gets_on(&f);
+	feeder_gets_on(&f);
 	unbind_in_time();
 	value_check(buf, bytes, 0);
 	feeder_stop(&f, SEED);

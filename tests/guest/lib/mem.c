@@ -265,9 +265,17 @@ uint64_t stat_now(const char *name)
 	return stats_get(&s, name);
 }
 
+uint64_t stats_since_of(unsigned int gpu, const struct stats *before, const char *name)
+{
+	struct stats now;
+
+	stats_read(&now, gpu);
+	return stats_get(&now, name) - stats_get(before, name);
+}
+
 uint64_t stats_since(const struct stats *before, const char *name)
 {
-	return stat_now(name) - stats_get(before, name);
+	return stats_since_of(0, before, name);
 }
 
 static bool holds_no_vram(unsigned int gpu)

@@ -64,6 +64,7 @@ void stats_read(struct stats *s, unsigned int gpu);
 uint64_t stats_get(const struct stats *s, const char *name);
 uint64_t stat_now(const char *name);		/* of GPU 0 */
 uint64_t stats_since(const struct stats *before, const char *name);	/* of GPU 0, now */
+uint64_t stats_since_of(unsigned int gpu, const struct stats *before, const char *name);
 
 /*
  * For tap_main(): with all processes gone, no VRAM may be held, no system memory charged and no copy may have
