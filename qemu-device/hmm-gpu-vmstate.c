@@ -214,6 +214,7 @@ const VMStateDescription vmstate_hmm_gpu = {
         VMSTATE_UINT32_EQUAL(features, HmmGpu, hmm_gpu_size_hint),
         VMSTATE_UINT32_EQUAL(hive, HmmGpu, hmm_gpu_size_hint),
         VMSTATE_UINT32_EQUAL(node, HmmGpu, hmm_gpu_size_hint),
+        VMSTATE_UINT32_EQUAL(virgl_slots, HmmGpu, hmm_gpu_size_hint),
         VMSTATE_PCI_DEVICE(parent_obj, HmmGpu),
         VMSTATE_MSIX(parent_obj, HmmGpu),
         VMSTATE_STRUCT(gpu.s, HmmGpu, 1, vmstate_hgpu_state, HgpuState),

@@ -446,6 +446,27 @@ static void load_into_other_properties_refused(void)
     gpu_close(&g);
 }
 
+static void load_without_virgl_engine_refused(void)
+{
+    TestGpu g;
+    SavedState s;
+    QTestState *qts;
+
+    gpu_start(&g);
+    if (!FIELD_GET(HGPU_CAPS__VIRGL_SLOTS, gpu_read(&g, HGPU_CAPS))) {
+        g_test_skip("this QEMU was built without virglrenderer");
+        gpu_close(&g);
+        return;
+    }
+    save(&g, &s);
+    g_assert_false(try_load(&s, GPU_ARGS ",virgl=off", &qts));
+    qtest_quit(qts);
+    g_assert_true(try_load(&s, GPU_ARGS, &qts));
+    qtest_quit(qts);
+    saved_free(&s);
+    gpu_close(&g);
+}
+
 /* Replaces the only 4 bytes in @file that are @from, big-endian. */
 static void spoil(const char *file, uint32_t from, uint32_t to)
 {
@@ -494,6 +515,7 @@ void hmm_gpu_add_migration_tests(void)
     ADD(pending_msix_survives);
     ADD(vram_written_during_migration_is_sent_again);
     ADD(load_into_other_properties_refused);
+    ADD(load_without_virgl_engine_refused);
     ADD(state_out_of_bounds_refused);
 #undef ADD
 }
