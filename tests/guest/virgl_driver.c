@@ -7,7 +7,7 @@
  */
 #include <errno.h>
 #include <linux/sync_file.h>
-#include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -90,10 +90,11 @@ static void job_finds_memory_that_has_moved_meanwhile(void)
 	for (unsigned int i = 0; i < tap_rounds(10); i++) {
 		open_user(&u);
 		stop_queues(&u);
-		expect_int(virgl_submit(&v, &job), ==, 0);
-		nap_us(20000);
-		/* other pages, with the same numbers, at the same address */
 		memcpy(fresh, u.y, BYTES);
+		expect_int(virgl_submit(&v, &job), ==, 0);
+		/* long enough for one that does not wait */
+		expect_int(virgl_wait(&v, &job, now_ns() + 500000000), ==, -ETIME);
+		/* other pages, with the same numbers, at the same address */
 		expect(mremap(fresh, BYTES, BYTES, MREMAP_MAYMOVE | MREMAP_FIXED, u.y) == u.y,
 		       "mremap: %s", strerror(errno));
 		render_wait(&v, &job, HGPU_VIRGL_OK);
@@ -152,6 +153,32 @@ static void jobs_behind_a_lost_one_are_cancelled(void)
 	render_wait(&v, &job, HGPU_VIRGL_TIMEOUT);
 	for (int i = 0; i < 5; i++)
 		render_wait(&v, &behind[i], HGPU_VIRGL_NO_CONTEXT);
+}
+
+/* ---- ended ---- */
+
+/* What of the engine is in use. */
+static unsigned int count_in_use(void)
+{
+	FILE *f = fopen("/sys/kernel/debug/hmm_gpu/0/virgl", "re");
+	char line[256];
+	unsigned int n = 0;
+
+	expect(f, "the engine's debugfs file: %s", strerror(errno));
+	while (fgets(line, sizeof(line), f))
+		n += strstr(line, "busy 1") || !strncmp(line, "context ", 8);
+	fclose(f);
+	return n;
+}
+
+static void nothing_runs_for_a_context_that_has_ended(void)
+{
+	render_open(&gpu, 0, &v);
+	render_endless(&v, &job);
+	expect_int(virgl_submit(&v, &job), ==, 0);
+	expect(wait_until(count_in_use() == 2, 3000), "the shader does not run");
+	expect_int(virgl_close(&v), ==, 0);
+	expect(wait_until(!count_in_use(), 3000), "it still runs");
 }
 
 /* ---- the GPU goes, the module goes ---- */
@@ -262,6 +289,7 @@ static const struct tap_test tests[] = {
 	TAP_TEST(rendering_takes_too_long),
 	TAP_TEST(fault_takes_too_long),
 	TAP_TEST(jobs_behind_a_lost_one_are_cancelled),
+	TAP_TEST(nothing_runs_for_a_context_that_has_ended),
 	TAP_TEST(unbind_ends_what_runs),
 	TAP_TEST(fence_keeps_the_module),
 	TAP_TEST(gpu_is_pulled_out_while_a_job_runs),
