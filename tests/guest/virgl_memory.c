@@ -3,7 +3,7 @@
  * Memory that changes under a submission: it goes home, is evicted, unmapped, moved, copied by a fork, or fought over.
  * A submission sees each page before or after, or ends with a fault; no other memory is ever touched.
  *
- * RUN: --vram 64M
+ * RUN: --vram 16M
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -16,8 +16,8 @@
 #include "lib/render.h"
 #include "lib/tap.h"
 
-#define FLOATS (MIB)		/* of a vector: 4 MiB */
-#define BYTES (FLOATS * sizeof(float))
+#define BYTES tap_size(2 * MIB, MIB)	/* of a vector */
+#define FLOATS (BYTES / sizeof(float))
 #define FACTOR 3
 
 static struct gpu gpu;
@@ -113,28 +113,28 @@ static void cpu_fetches_pages_in_the_middle_of_submissions(void)
 /* More than VRAM holds: what one submission brings in, another's memory goes out for. */
 static void memory_is_evicted_in_the_middle_of_submissions(void)
 {
-	enum { PAIRS = 12 };
-	unsigned int rounds = 2;
-	static struct virgl_job jobs[PAIRS];
-	float *xs[PAIRS], *ys[PAIRS];
+	enum { MAX = 12 };
+	unsigned int rounds = tap_rounds(4), pairs = 24 * MIB / (2 * BYTES);
+	static struct virgl_job jobs[MAX];
+	float *xs[MAX], *ys[MAX];
 	struct stats before;
 
 	open_with_vectors();
-	for (int i = 0; i < PAIRS; i++) {
+	for (unsigned int i = 0; i < pairs; i++) {
 		xs[i] = map_anon(BYTES);
 		ys[i] = map_anon(BYTES);
 		saxpy_fill(xs[i], ys[i], FLOATS);
 	}
 	stats_read(&before, 0);
 	for (unsigned int round = 0; round < rounds; round++) {
-		for (int i = 0; i < PAIRS; i++) {
+		for (unsigned int i = 0; i < pairs; i++) {
 			virgl_job_clear(&jobs[i]);
 			saxpy_add(&s, &jobs[i], FACTOR, xs[i], ys[i], FLOATS);
 			expect_int(virgl_submit(&v, &jobs[i]), ==, 0);
 		}
-		for (int i = 0; i < PAIRS; i++)
+		for (unsigned int i = 0; i < pairs; i++)
 			render_wait(&v, &jobs[i], HGPU_VIRGL_OK);
-		for (int i = 0; i < PAIRS; i++) {
+		for (unsigned int i = 0; i < pairs; i++) {
 			saxpy_check(FACTOR, xs[i], ys[i], FLOATS);
 			saxpy_fill(xs[i], ys[i], FLOATS);
 		}
