@@ -10,6 +10,7 @@
  * HGPU_STRESS_SECONDS is the time of each test: 6 by default, 30 for all, and 120, ten minutes for all, in
  * long runs. --trace or HGPU_STRESS_TRACE tells each step.
  *
+ * KERNEL: debug
  * RUN: --vram 16M --swap 512M --mem 384M
  * RUN-LONG: --vram 16M --iommu
  */

@@ -3,7 +3,7 @@
  * What goes wrong with a submission: a broken stream loses its context, and no other; wrong memory and wrong rows of
  * the table fail the one submission.
  *
- * RUN: --device virgl-timeout=3000
+ * RUN-DEFAULT: --device virgl-timeout=3000
  */
 #include <errno.h>
 #include <stdlib.h>
