@@ -193,7 +193,7 @@ static void gpu_adds(struct adder *a, int ms)
 			a->added[page]++;
 		}
 		queue_run(&q);
-	} while (now_ms() < end);
+	} while (now_ms() < end || !counted("cpu_faults"));	/* on a debug kernel little happens in the time */
 }
 
 static void check_added(const struct adder *a, size_t offset)
@@ -220,6 +220,7 @@ static void cpu_gpu_and_prefetches_fight_beside_a_writer(void)
 
 	open_without_xnack();
 	buf = given(WORKING_SET);
+	expect_int(svm_prefetch(&gpu, buf, WORKING_SET, gpu.id), ==, 0);	/* its end is there */
 	of_cpu = adder(buf, 1);
 	of_gpu = adder(buf, 2);
 	expect(!pthread_create(&thread[0], NULL, change_the_address_space, NULL) &&
@@ -233,7 +234,6 @@ static void cpu_gpu_and_prefetches_fight_beside_a_writer(void)
 	     counted("queues_evicted"));
 	expect_pauses_and_no_faults();
 	expect_all_restored();
-	expect_int(counted("cpu_faults"), >, 0);
 	check_added(&of_gpu, 0);
 	check_added(&of_cpu, 64);
 }
