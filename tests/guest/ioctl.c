@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "hgpu_regs.h"
+#include "hmm_gpu_drm.h"
 #include "lib/gpu.h"
 #include "lib/mem.h"
 #include "lib/tap.h"
@@ -401,8 +402,9 @@ static void drm_calls_of_others_are_refused(void)
 	char args[256] = { 0 };
 
 	gpu_open(&gpu, 0);
-	for (unsigned int nr = 0x40; nr < 0xa0; nr++)	/* driver-private numbers: amdgpu's, for instance */
-		expect_int(ioctl(gpu.drm, _IOC(_IOC_READ | _IOC_WRITE, 'd', nr, 64), args), ==, -1);
+	for (unsigned int nr = DRM_COMMAND_BASE; nr < DRM_COMMAND_END; nr++)	/* amdgpu's, for instance */
+		if (nr < _IOC_NR(DRM_IOCTL_HMM_GPU_VIRGL_CONTEXT_CREATE) || nr > _IOC_NR(DRM_IOCTL_HMM_GPU_GEM_FROM_KFD))
+			expect_int(ioctl(gpu.drm, _IOC(_IOC_READ | _IOC_WRITE, 'd', nr, 64), args), ==, -1);
 	gpu_works(&gpu);
 }
 
