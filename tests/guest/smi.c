@@ -501,7 +501,7 @@ struct other {
 
 static struct other new_other(void)
 {
-	return (struct other){ mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0) };
+	return (struct other){ .words = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0) };
 }
 
 static void do_something(void *arg)

@@ -154,7 +154,7 @@ static void prefetched_memory_is_mapped_in_vram(void)
 	size_t bytes = tap_size(6 * MIB, 2 * MIB + PAGE);
 	char *buf = map_anon(bytes), *copy = map_anon(bytes);
 	struct kfd_ioctl_svm_attribute attrs[] = {
-		{ KFD_IOCTL_SVM_ATTR_PREFETCH_LOC }, { KFD_IOCTL_SVM_ATTR_ACCESS },
+		{ KFD_IOCTL_SVM_ATTR_PREFETCH_LOC, 0 }, { KFD_IOCTL_SVM_ATTR_ACCESS, 0 },
 	};
 
 	open_without_xnack();

@@ -270,7 +270,7 @@ static void ring_can_live_with_the_peer(void)
 
     memcpy(peer->vram + RIG_VDATA, packets, sizeof(packets));
     rig_ctx_wr(&q, HGPU_SDMA_RB_CNTL, 0);
-    rig_ctx_wr(&q, HGPU_SDMA_RB_BASE, FB(PEER, RIG_VDATA) >> 8);
+    rig_ctx_wr(&q, HGPU_SDMA_RB_BASE, LO(FB(PEER, RIG_VDATA) >> 8));
     rig_ctx_wr(&q, HGPU_SDMA_RB_BASE_HI, FB(PEER, RIG_VDATA) >> 40);
     rig_ctx_wr(&q, HGPU_SDMA_RB_RPTR_ADDR_LO, LO(FB(PEER, RIG_TABLES_END)));
     rig_ctx_wr(&q, HGPU_SDMA_RB_RPTR_ADDR_HI, HI(FB(PEER, RIG_TABLES_END)));
