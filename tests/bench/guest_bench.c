@@ -75,6 +75,21 @@ static char *buffer(int advice)
 	return at;
 }
 
+/*
+ * After the first round pages of MADV_HUGEPAGE memory are small ones, and khugepaged makes them huge again, in the middle
+ * of a measurement: those that it holds just then stay behind, which test_hmm says is an error (ENOENT).
+ */
+static void let_khugepaged_sleep(void)
+{
+	static const char file[] = "/sys/kernel/mm/transparent_hugepage/khugepaged/scan_sleep_millisecs";
+	static const char hour[] = "3600000";
+	int fd = open(file, O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0 || write(fd, hour, strlen(hour)) < 0)
+		fail("%s: %s", file, strerror(errno));
+	close(fd);
+}
+
 /* ---- the reference: lib/test_hmm.c ---- */
 
 static int load_test_hmm(void)
@@ -272,6 +287,7 @@ int main(void)
 	measure_costs(&gpu, at);
 	measure_fault_latency(&gpu, at);
 	munmap(at, BYTES);
+	let_khugepaged_sleep();
 	huge = buffer(MADV_HUGEPAGE);
 	compare("2m_256m", HUGE_REPEATS, &gpu, fd, huge, mirror, none);
 	munmap(huge, BYTES);
