@@ -41,19 +41,17 @@ static int take_hw(struct hgpu_virgl_engine *virgl)
 void hgpu_virgl_context_ended(struct hgpu_device *hdev, u32 hw, u32 status)
 {
 	struct hgpu_virgl_engine *virgl = &hdev->virgl;
-	bool known = status == HGPU_VIRGL_OK || status == HGPU_VIRGL_NO_CONTEXT;
+	bool ended = status == HGPU_VIRGL_OK || status == HGPU_VIRGL_NO_CONTEXT;
 
 	/* A reset has ended it; so will the GPU's way out. */
-	if (!known && !READ_ONCE(virgl->dead) && !hgpu_device_resetting(hdev)) {
+	ended = ended || READ_ONCE(virgl->dead) || hgpu_device_resetting(hdev);
+	if (!ended)
 		drm_err(&hdev->drm, "virgl context %u did not end (%u), and is not used any more\n",
 			hw, status);
-		spin_lock(&virgl->lock);
-		__clear_bit(hw, &virgl->ending);
-	} else {
-		spin_lock(&virgl->lock);
-		__clear_bit(hw, &virgl->ending);
+	spin_lock(&virgl->lock);
+	__clear_bit(hw, &virgl->ending);
+	if (ended)
 		__clear_bit(hw, &virgl->taken);
-	}
 	spin_unlock(&virgl->lock);
 	wake_up_all(&virgl->wait);
 }
