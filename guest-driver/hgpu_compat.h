@@ -53,7 +53,7 @@
 
 #include <drm/gpu_scheduler.h>
 
-/* A scheduler with one run queue and one job a credit. */
+/* A scheduler that knows all priorities, with one job a credit. */
 static inline int
 hgpu_compat_sched_init(struct drm_gpu_scheduler *sched,
 		       const struct drm_sched_backend_ops *ops,
@@ -66,7 +66,7 @@ hgpu_compat_sched_init(struct drm_gpu_scheduler *sched,
 		.ops = ops,
 		.submit_wq = submit_wq,
 		.timeout_wq = timeout_wq,
-		.num_rqs = 1,
+		.num_rqs = DRM_SCHED_PRIORITY_COUNT,
 		.credit_limit = credits,
 		.timeout = timeout,
 		.name = name,
@@ -75,8 +75,8 @@ hgpu_compat_sched_init(struct drm_gpu_scheduler *sched,
 
 	return drm_sched_init(sched, &args);
 #else
-	return drm_sched_init(sched, ops, submit_wq, 1, credits, 0, timeout,
-			      timeout_wq, NULL, name, dev);
+	return drm_sched_init(sched, ops, submit_wq, DRM_SCHED_PRIORITY_COUNT, credits, 0,
+			      timeout, timeout_wq, NULL, name, dev);
 #endif
 }
 
