@@ -68,6 +68,7 @@
 	/* virgl engine */						\
 	COUNTER(virgl_contexts)		/* made */			\
 	COUNTER(virgl_contexts_lost)					\
+	COUNTER(virgl_contexts_stuck)	/* did not end */		\
 	COUNTER(virgl_jobs)		/* started, of all kinds */	\
 	COUNTER(virgl_errors)		/* ... that failed */		\
 	COUNTER(virgl_faults)		/* retry faults that they took */ \

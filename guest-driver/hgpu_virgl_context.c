@@ -45,9 +45,11 @@ void hgpu_virgl_context_ended(struct hgpu_device *hdev, u32 hw, u32 status)
 
 	/* A reset has ended it; so will the GPU's way out. */
 	ended = ended || READ_ONCE(virgl->dead) || hgpu_device_resetting(hdev);
-	if (!ended)
+	if (!ended) {
+		hgpu_stat_inc(hdev, virgl_contexts_stuck);
 		drm_err(&hdev->drm, "virgl context %u did not end (%u), and is not used any more\n",
 			hw, status);
+	}
 	spin_lock(&virgl->lock);
 	__clear_bit(hw, &virgl->ending);
 	if (ended)

@@ -338,6 +338,8 @@ const char *nothing_left(void)
 		if (stats_get(&s, "sdma_errors") || stats_get(&s, "tlb_flush_timeouts") ||
 		    stats_get(&s, "ih_overflows"))
 			return "the driver counts failed copies, lost flushes or a full interrupt ring";
+		if (stats_get(&s, "virgl_contexts_stuck"))
+			return "the driver counts contexts of the virgl engine that did not end";
 	}
 	return trouble;
 }
