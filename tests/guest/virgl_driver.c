@@ -7,6 +7,8 @@
  */
 #include <errno.h>
 #include <linux/sync_file.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -157,8 +159,8 @@ static void jobs_behind_a_lost_one_are_cancelled(void)
 
 /* ---- ended ---- */
 
-/* What of the engine is in use. */
-static unsigned int count_in_use(void)
+/* How many lines about the engine say that. */
+static unsigned int engine_says(const char *what)
 {
 	FILE *f = fopen("/sys/kernel/debug/hmm_gpu/0/virgl", "re");
 	char line[256];
@@ -166,7 +168,7 @@ static unsigned int count_in_use(void)
 
 	expect(f, "the engine's debugfs file: %s", strerror(errno));
 	while (fgets(line, sizeof(line), f))
-		n += strstr(line, "busy 1") || !strncmp(line, "context ", 8);
+		n += !!strstr(line, what);
 	fclose(f);
 	return n;
 }
@@ -176,9 +178,34 @@ static void nothing_runs_for_a_context_that_has_ended(void)
 	render_open(&gpu, 0, &v);
 	render_endless(&v, &job);
 	expect_int(virgl_submit(&v, &job), ==, 0);
-	expect(wait_until(count_in_use() == 2, 3000), "the shader does not run");
+	/* rendering: before that it would end by itself, for want of memory */
+	expect(wait_until(engine_says(" state 0x3 ") == 1, 3000), "the shader does not run");
 	expect_int(virgl_close(&v), ==, 0);
-	expect(wait_until(!count_in_use(), 3000), "it still runs");
+	expect_int(engine_says("context "), ==, 0);
+	expect(wait_until(!engine_says("busy 1"), 3000), "it still runs");
+}
+
+static void die_with_the_shader_running(void *unused)
+{
+	(void)unused;
+	render_open(&gpu, 0, &v);
+	render_endless(&v, &job);
+	expect_int(virgl_submit(&v, &job), ==, 0);
+	expect(wait_until(engine_says(" state 0x3 ") == 1, 10000), "the shader does not run");
+	/* somebody else has the file, and keeps it */
+	if (!fork()) {
+		pause();
+		_exit(0);
+	}
+	raise(SIGKILL);
+}
+
+static void process_that_ends_takes_its_jobs_along_but_not_its_file(void)
+{
+	render_wanted();
+	tap_join_killed(tap_fork(die_with_the_shader_running, NULL), SIGKILL);
+	expect(wait_until(!engine_says("busy 1"), 3000), "it still runs");
+	expect_int(engine_says(" stopped 1 "), ==, 1);
 }
 
 /* ---- the GPU goes, the module goes ---- */
@@ -243,6 +270,42 @@ static void unbind_ends_what_runs(void)
 	tap_join(tap_fork(works_in_a_new_process, NULL));
 }
 
+static volatile bool asked;
+
+/* An ioctl that waits behind the endless shader. */
+static void *make_a_buffer(void *arg)
+{
+	struct virgl_buffer b;
+
+	(void)arg;
+	asked = true;
+	expect_int(virgl_buffer(&v, &b, HGPU_VIRGL_BIND_SHADER_BUFFER, PAGE), ==, -ENODEV);
+	return NULL;
+}
+
+static void unbind_does_not_wait_for_what_runs(void)
+{
+	char address[16];
+	pthread_t thread;
+	long long begun;
+
+	gpu_pci_address(0, address);
+	render_open(&gpu, 0, &v);
+	render_endless(&v, &job);
+	expect_int(virgl_submit(&v, &job), ==, 0);
+	expect(!pthread_create(&thread, NULL, make_a_buffer, NULL), "pthread_create");
+	expect(wait_until(asked, 3000), "the other thread did not begin");
+	nap_us(100000);
+	begun = now_ms();
+	expect_int(write_text(DRIVER "/unbind", address), ==, 0);
+	diag("it took %lld ms", now_ms() - begun);
+	expect_int(now_ms() - begun, <, 3000 * tap_patience());	/* the time-out is 5 s */
+	pthread_join(thread, NULL);
+	gpu_close(&gpu);
+	expect_int(write_text(DRIVER "/bind", address), ==, 0);
+	tap_join(tap_fork(works_in_a_new_process, NULL));
+}
+
 static void gpu_is_pulled_out_while_a_job_runs(void)
 {
 	char address[16];
@@ -290,7 +353,9 @@ static const struct tap_test tests[] = {
 	TAP_TEST(fault_takes_too_long),
 	TAP_TEST(jobs_behind_a_lost_one_are_cancelled),
 	TAP_TEST(nothing_runs_for_a_context_that_has_ended),
+	TAP_TEST(process_that_ends_takes_its_jobs_along_but_not_its_file),
 	TAP_TEST(unbind_ends_what_runs),
+	TAP_TEST(unbind_does_not_wait_for_what_runs),
 	TAP_TEST(fence_keeps_the_module),
 	TAP_TEST(gpu_is_pulled_out_while_a_job_runs),
 };

@@ -18,6 +18,8 @@
 #include "lib/render.h"
 #include "lib/tap.h"
 
+#define LARGE (tap_size(16 * MIB, 4 * MIB) / sizeof(float))
+
 static struct gpu gpu;
 static struct virgl v;
 static struct virgl_job job;
@@ -108,7 +110,6 @@ static void process_is_killed_in_the_middle_of_its_shader(void)
 
 static void run_large_saxpys(void *arg)
 {
-	enum { LARGE = 4 << 20 };
 	float *x = map_anon(LARGE * 4), *y = map_anon(LARGE * 4);
 	struct saxpy s;
 
@@ -143,6 +144,28 @@ static void process_is_killed_at_any_time(void)
 	render_works(&v);
 }
 
+/* One more waits for a context that is on its way out, and is not refused: here no slot is free to end it. */
+static void context_on_its_way_out_is_waited_for(void)
+{
+	static struct virgl_job endless[HGPU_VIRGL_SLOTS];
+	struct virgl all[HGPU_VIRGL_CONTEXTS];
+	unsigned int i;
+
+	render_open(&gpu, 0, &all[0]);
+	for (i = 1; i < HGPU_VIRGL_CONTEXTS; i++)
+		render_context(&all[i], gpu.drm);
+	for (i = 0; i < HGPU_VIRGL_SLOTS; i++) {
+		render_endless(&all[i], &endless[i]);
+		expect_int(virgl_submit(&all[i], &endless[i]), ==, 0);
+	}
+	nap_us(100000);
+	expect_int(virgl_close(&all[i]), ==, 0);
+	render_context(&all[i], gpu.drm);
+	render_works(&all[i]);
+	while (i-- > 0)
+		render_wait(&all[i], &endless[i], HGPU_VIRGL_TIMEOUT);
+}
+
 /* ---- reset ---- */
 
 static void reset(void)
@@ -172,7 +195,6 @@ static void reset_loses_contexts(void)
 
 static void reset_at_any_time(void)
 {
-	enum { LARGE = 4 << 20 };
 	float *x = map_anon(LARGE * 4), *y = map_anon(LARGE * 4);
 	unsigned int seed = 0x5eed0022, rounds = tap_rounds(10);
 
@@ -205,6 +227,7 @@ static const struct tap_test tests[] = {
 	TAP_TEST(file_is_closed_in_the_middle_of_its_shader),
 	TAP_TEST(process_is_killed_in_the_middle_of_its_shader),
 	TAP_TEST(process_is_killed_at_any_time),
+	TAP_TEST(context_on_its_way_out_is_waited_for),
 	TAP_TEST(reset_loses_contexts),
 	TAP_TEST(reset_at_any_time),
 };

@@ -159,6 +159,15 @@ static void memory_that_is_not_there_is_a_fault_of_that_submission(void)
 	expect_fault_at(memory + 2 * PAGE, 1);
 }
 
+static void read_two_pages(const struct virgl_buffer *b, const void *memory)
+{
+	virgl_job_clear(&job);
+	render_nothing(&job);
+	virgl_in(&job, b, memory, 2 * PAGE);
+	render_run(&v, &job);
+	virgl_job_clear(&job);
+}
+
 static void memory_that_must_not_be_written_is_a_fault(void)
 {
 	char *memory = map_anon(2 * PAGE);
@@ -168,15 +177,13 @@ static void memory_that_must_not_be_written_is_a_fault(void)
 	memset(memory, 0xee, 2 * PAGE);
 	mprotect(memory + PAGE, PAGE, PROT_READ);
 	expect_int(virgl_buffer(&v, &b, BOUND, 2 * PAGE), ==, 0);
+	/* what was read is mapped, and must not be for writing */
+	read_two_pages(&b, memory);
 	render_nothing(&job);
 	virgl_out(&job, &b, memory, 2 * PAGE);
 	expect_fault_at(memory + PAGE, 0);
 	value_check(memory + PAGE, PAGE, 0xeeeeeeee);
-
-	virgl_job_clear(&job);
-	render_nothing(&job);
-	virgl_in(&job, &b, memory, 2 * PAGE);
-	render_run(&v, &job);
+	read_two_pages(&b, memory);
 }
 
 static void kernel_memory_is_a_fault(void)
@@ -217,7 +224,58 @@ static void stream_that_is_not_there_is_a_fault(void)
 	render_works(&v);
 }
 
+/* ---- the process's queues ---- */
+
+/* What a queue did wrong stops queues: neither a submission on its way nor one that comes later. */
+static void exception_of_a_queue_is_nothing_to_contexts(void)
+{
+	enum { MANY = 1 << 20 };
+	float *x = map_anon(MANY * 4), *y = map_anon(MANY * 4);
+	char *nowhere = map_anon(PAGE);
+	struct saxpy s;
+	struct queue q;
+
+	munmap(nowhere, PAGE);
+	render_open(&gpu, 0, &v);
+	queue_create(&q, &gpu, 4096);
+	saxpy_open(&s, &v, MANY);
+	saxpy_fill(x, y, MANY);
+	saxpy_add(&s, &job, 3, x, y, MANY);
+	queue_write32(&q, nowhere, 1);
+	expect_int(virgl_submit(&v, &job), ==, 0);
+	queue_run_into_fault(&q);
+	render_wait(&v, &job, HGPU_VIRGL_OK);
+	saxpy_check(3, x, y, MANY);
+	render_works(&v);
+	render_new_works(&gpu);
+	queue_destroy(&q);
+}
+
+static void fault_of_a_submission_is_nothing_to_queues(void)
+{
+	uint64_t halts = stat_now("gpu_faults_noretry");
+	char *memory = map_anon(2 * PAGE);
+	struct virgl_buffer b;
+	struct queue q;
+
+	render_open(&gpu, 0, &v);
+	queue_create(&q, &gpu, 4096);
+	munmap(memory + PAGE, PAGE);
+	expect_int(virgl_buffer(&v, &b, BOUND, 2 * PAGE), ==, 0);
+	render_nothing(&job);
+	virgl_in(&job, &b, memory, 2 * PAGE);
+	render_run_into(&v, &job, HGPU_VIRGL_FAULT);
+	queue_write32(&q, memory, 0x600d);
+	queue_run(&q);
+	expect_int(*(uint32_t *)memory, ==, 0x600d);
+	expect_int(stat_now("gpu_faults_noretry"), ==, halts);
+	queue_destroy(&q);
+}
+
 /* ---- tables ---- */
+
+/* The row comes behind another one, which is all right. */
+static struct drm_hmm_gpu_virgl_range good_row;
 
 static void submit_row(const char *what, struct drm_hmm_gpu_virgl_range row, int error, uint32_t status)
 {
@@ -225,6 +283,7 @@ static void submit_row(const char *what, struct drm_hmm_gpu_virgl_range row, int
 
 	virgl_job_clear(&job);
 	render_nothing(&job);
+	job.range[job.ranges++] = good_row;
 	job.range[job.ranges++] = row;
 	got = virgl_submit(&v, &job);
 	if (got != error)
@@ -232,14 +291,15 @@ static void submit_row(const char *what, struct drm_hmm_gpu_virgl_range row, int
 	if (error)
 		return;
 	expect_int(virgl_wait(&v, &job, VIRGL_FOREVER), ==, 0);
-	if (job.result.status != status || job.result.row)
+	if (job.result.status != status || job.result.row != (status != HGPU_VIRGL_OK))
 		fail("{ %s }: \"%s\" of row %u, expected \"%s\"", what, virgl_status(job.result.status), job.result.row,
 		     virgl_status(status));
 }
 
 /* A row that is all right, with something changed. */
-#define WITH(...) #__VA_ARGS__, ((struct drm_hmm_gpu_virgl_range){ .resource = b.handle, .flags = HMM_GPU_VIRGL_RANGE_IN, \
+#define ROW(...) ((struct drm_hmm_gpu_virgl_range){ .resource = b.handle, .flags = HMM_GPU_VIRGL_RANGE_IN, \
 	.w = SMALL, .h = 1, .d = 1, .addr = (uintptr_t)memory, .size = SMALL, __VA_ARGS__ })
+#define WITH(...) #__VA_ARGS__, ROW(__VA_ARGS__)
 
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Woverride-init"
@@ -250,6 +310,7 @@ static void wrong_rows_are_refused_and_the_context_stays(void)
 
 	render_open(&gpu, 0, &v);
 	expect_int(virgl_buffer(&v, &b, BOUND, SMALL), ==, 0);
+	good_row = ROW();
 	submit_row(WITH(), 0, HGPU_VIRGL_OK);
 	submit_row(WITH(.flags = 0), -EINVAL, 0);
 	submit_row(WITH(.flags = 4), -EINVAL, 0);
@@ -314,6 +375,8 @@ static const struct tap_test tests[] = {
 	TAP_TEST(memory_that_must_not_be_written_is_a_fault),
 	TAP_TEST(kernel_memory_is_a_fault),
 	TAP_TEST(stream_that_is_not_there_is_a_fault),
+	TAP_TEST(exception_of_a_queue_is_nothing_to_contexts),
+	TAP_TEST(fault_of_a_submission_is_nothing_to_queues),
 	TAP_TEST(wrong_rows_are_refused_and_the_context_stays),
 	TAP_TEST(tables_and_streams_have_their_bounds),
 };

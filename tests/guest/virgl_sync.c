@@ -25,7 +25,8 @@
 
 #define TIMELINE HMM_GPU_VIRGL_SYNC_TIMELINE
 
-enum { FLOATS = 1 << 20, BYTES = FLOATS * 4 };
+#define BYTES tap_size(4 * MIB, MIB)
+#define FLOATS (BYTES / sizeof(float))
 
 static struct gpu gpu;
 static struct virgl v;
@@ -142,9 +143,9 @@ static void syncobj_is_signalled_when_memory_is_written(void)
 /* Two contexts know nothing of each other's order but by what is waited for. */
 static void submission_waits_for_another_contexts(void)
 {
-	enum { ROUNDS = 20 };
-	static struct virgl_job jobs[2 * ROUNDS];
-	uint32_t *memory = map_anon(PAGE), turn[2 * ROUNDS];
+	enum { MAX = 40 };
+	static struct virgl_job jobs[MAX];
+	uint32_t *memory = map_anon(PAGE), turn[MAX], n = 2 * tap_rounds(MAX / 2);
 	struct virgl_buffer b[2];
 	struct virgl other, *who[2] = { &v, &other };
 	struct hgpu_shader_buffer bound;
@@ -156,7 +157,7 @@ static void submission_waits_for_another_contexts(void)
 		expect_int(virgl_buffer(who[i], &b[i], HGPU_VIRGL_BIND_SHADER_BUFFER, PAGE), ==, 0);
 	memset(memory, 0, PAGE);
 	/* each adds 64 times its number to what the one before it left; a lost update shows */
-	for (int i = 0; i < 2 * ROUNDS; i++) {
+	for (uint32_t i = 0; i < n; i++) {
 		struct virgl_job *j = &jobs[i];
 
 		turn[i] = syncobj(0);
@@ -174,9 +175,9 @@ static void submission_waits_for_another_contexts(void)
 		add_signal(j, turn[i], 0, 0);
 		expect_int(virgl_submit(who[i % 2], j), ==, 0);
 	}
-	for (int i = 0; i < 2 * ROUNDS; i++)
+	for (uint32_t i = 0; i < n; i++)
 		render_wait(who[i % 2], &jobs[i], HGPU_VIRGL_OK);
-	expect_int(memory[0], ==, 64 * (2 * ROUNDS) * (2 * ROUNDS + 1) / 2);
+	expect_int(memory[0], ==, 64 * n * (n + 1) / 2);
 }
 
 static void submission_waits_for_a_point_that_the_cpu_signals(void)
