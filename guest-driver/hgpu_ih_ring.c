@@ -214,6 +214,11 @@ u64 hgpu_gpu_timestamp(struct hgpu_device *hdev)
 	lsb = hgpu_rreg(hdev, HGPU_RLC_GPU_CLOCK_COUNT_LSB);
 	msb = hgpu_rreg(hdev, HGPU_RLC_GPU_CLOCK_COUNT_MSB);
 	base = hdev->ih.clock_base;
+	/* No answer, as in the middle of a reset: time stands still. */
+	if (msb == U32_MAX) {
+		base = hdev->ih.clock_suspended;
+		lsb = msb = 0;
+	}
 	spin_unlock_irqrestore(&hdev->ih.clock_lock, flags);
 	return base + ((u64)msb << 32 | lsb);
 }

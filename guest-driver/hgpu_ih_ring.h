@@ -163,7 +163,8 @@ void hgpu_ih_drain(struct hgpu_device *hdev);
  *
  * Context: any.
  * Return: ticks of HGPU_GPU_CLOCK_HZ since the GPU was bound, whatever resets it
- * saw; 64 bits, while entries carry the low 48 of the same count.
+ * saw; 64 bits, while entries carry the low 48 of the same count. While it does
+ * not answer: those of its last reset.
  */
 u64 hgpu_gpu_timestamp(struct hgpu_device *hdev);
 

@@ -184,7 +184,7 @@ void hgpu_svms_remove_gpu(struct hgpu_svms *svms, unsigned int gpu)
 
 	mutex_lock(&svms->lock);
 	hgpu_svm_allow_pages(svms, BIT(gpu), 0, U64_MAX - 1);
-	hgpu_svm_forget_resolved(svms, gpu);
+	hgpu_svm_forget_reports(svms, gpu);
 	mutex_lock(&svms->notifier_lock);
 	for (range = hgpu_svm_range_first(svms, 0, ULONG_MAX); range;
 	     range = hgpu_svm_range_next(range, 0, ULONG_MAX)) {

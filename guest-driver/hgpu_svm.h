@@ -34,6 +34,7 @@ struct seq_file;
 #define HGPU_SVM_FAULTS		64	/* queued faults of one process */
 #define HGPU_SVM_RESOLVED	16	/* resolved blocks of one process */
 #define HGPU_SVM_DENIALS	64	/* denied addresses of one process */
+#define HGPU_SVM_UNMAPS		16	/* stretches of one process, unmapped last */
 
 /**
  * struct hgpu_svm_fault - a GPU fault that waits to be handled
@@ -88,6 +89,32 @@ struct hgpu_svm_resolved {
 };
 
 /**
+ * struct hgpu_svm_unmap - memory that munmap() or mremap() took away
+ * @first: first page
+ * @last: last page, inclusive; 0: none
+ * @when: clock of each GPU when none could use it any more, by its index; 0: it
+ *	never could
+ */
+struct hgpu_svm_unmap {
+	u64 first;
+	u64 last;
+	u64 when[HGPU_SVM_MAX_GPUS];
+};
+
+/**
+ * struct hgpu_svm_unmaps - reports older than these are about other memory
+ * @newest: ring of those that were last; of ranges side by side, one
+ * @next: where the next one goes
+ * @rest: stretch that contains all before these, with the times of the last of
+ *	them: who has been dropped for nothing is reported again
+ */
+struct hgpu_svm_unmaps {
+	struct hgpu_svm_unmap newest[HGPU_SVM_UNMAPS];
+	u32 next;
+	struct hgpu_svm_unmap rest;
+};
+
+/**
  * struct hgpu_svm_denial - an address whose access is being denied
  * @page: virtual page number, U64_MAX for none
  * @since: GPU clock when it was found wrong, or poisoned. A report made later
@@ -123,11 +150,12 @@ struct hgpu_svm_denial {
  * @charged: pages that count for the limit of system memory: those of all ranges
  *	without @xnack, none with it; protected by @lock
  * @gpus: written under @lock and @notifier_lock, read under either
- * @notifier_lock: protects all GPU PTEs of shared memory, @unmapped, @missing,
- *	@evicted, @dead, and serialises filling them against invalidation. Taken
- *	in notifiers, so nothing is allocated under it
+ * @notifier_lock: protects all GPU PTEs of shared memory, @unmapped, @unmaps,
+ *	@missing, @evicted, @dead, and serialises filling them against
+ *	invalidation. Taken in notifiers, so nothing is allocated under it
  * @unmapped: ranges that have lost memory to munmap()
  * @unmap_work: takes them apart
+ * @unmaps: what they have lost, and when
  * @missing: ranges that are not mapped as they are to be kept; may shrink under
  *	@lock and @notifier_lock only
  * @evicted: queues stand still because of them
@@ -161,6 +189,7 @@ struct hgpu_svms {
 	struct mutex notifier_lock;
 	struct list_head unmapped;
 	struct work_struct unmap_work;
+	struct hgpu_svm_unmaps unmaps;
 	struct list_head missing;
 	bool evicted;
 	struct delayed_work restore_work;

@@ -381,7 +381,12 @@ void hgpu_svm_note_resolved(struct hgpu_svms *svms, unsigned int gpu, u64 first,
 			    u32 n, const u64 *ptes, u64 when);
 bool hgpu_svm_is_stale(struct hgpu_svms *svms,
 		       const struct hgpu_svm_fault *fault);
-void hgpu_svm_forget_resolved(struct hgpu_svms *svms, unsigned int gpu);
+void hgpu_svm_unmaps_add(struct hgpu_svm_unmaps *unmaps,
+			 const struct hgpu_svm_unmap *unmap);
+bool hgpu_svm_unmaps_after(const struct hgpu_svm_unmaps *unmaps,
+			   const struct hgpu_svm_fault *fault);
+void hgpu_svm_note_unmap_locked(struct hgpu_svms *svms, u64 first, u64 last);
+void hgpu_svm_forget_reports(struct hgpu_svms *svms, unsigned int gpu);
 
 /* Accesses that must fail (hgpu_svm_deny.c) */
 

@@ -211,8 +211,10 @@ static bool hgpu_svm_invalidate(struct mmu_interval_notifier *notifier,
 	if (!held || what->event == MMU_NOTIFY_UNMAP)
 		tell_unmapped(svms, gpus, first, last, what->event);
 
-	if (what->event == MMU_NOTIFY_UNMAP && !svms->dead)
+	if (what->event == MMU_NOTIFY_UNMAP && !svms->dead) {
 		note_hole_locked(range, first, last);
+		hgpu_svm_note_unmap_locked(svms, first, last);
+	}
 
 	mutex_unlock(&svms->notifier_lock);
 	return true;

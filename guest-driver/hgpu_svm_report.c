@@ -9,8 +9,14 @@
  * block replays what is parked, therefore a report that is older than the last
  * mapping of its very page says nothing. It says so of no other page: the
  * device does not report those anew for our sake (SPEC 5).
+ *
+ * Nor does a report say anything that is older than the last munmap() of its
+ * page. It is about the memory that was there, and by now there may be other
+ * memory, which nobody waits for. An access that is parked still is reported
+ * anew: that is about what is there now.
  */
 #include <drm/drm_print.h>
+#include <kunit/visibility.h>
 
 #include "hgpu_process.h"
 #include "hgpu_svm_priv.h"
@@ -29,6 +35,7 @@ void hgpu_svm_fault_date(struct hgpu_svm_fault *fault, u64 now)
 {
 	fault->timestamp = now - ((now - fault->timestamp) & GENMASK_ULL(47, 0));
 }
+EXPORT_SYMBOL_IF_KUNIT(hgpu_svm_fault_date);
 
 /**
  * hgpu_svm_reported_since() - compare a report with a moment
@@ -42,6 +49,7 @@ bool hgpu_svm_reported_since(const struct hgpu_svm_fault *fault, u64 clock)
 {
 	return fault->timestamp >= clock;
 }
+EXPORT_SYMBOL_IF_KUNIT(hgpu_svm_reported_since);
 
 /* ---- from the interrupt ring ---- */
 
@@ -207,13 +215,122 @@ void hgpu_svm_note_resolved(struct hgpu_svms *svms, unsigned int gpu, u64 first,
 	}
 }
 
+/* ---- what has been unmapped ---- */
+
+/* @whole is to contain @part, too. */
+static void merge_unmap(struct hgpu_svm_unmap *whole,
+			const struct hgpu_svm_unmap *part)
+{
+	unsigned int i;
+
+	if (!part->last)
+		return;
+	if (!whole->last) {
+		*whole = *part;
+		return;
+	}
+	whole->first = min(whole->first, part->first);
+	whole->last = max(whole->last, part->last);
+	for (i = 0; i < HGPU_SVM_MAX_GPUS; i++)
+		whole->when[i] = max(whole->when[i], part->when[i]);
+}
+
 /**
- * hgpu_svm_is_stale() - has what a report tells of gone through since?
- * @svms: the process's
- * @fault: the report
+ * hgpu_svm_unmaps_add() - one more
+ * @unmaps: all zero at first
+ * @unmap: no earlier than those before
  *
- * Context: process context; &hgpu_svms.lock is held.
- * Return: true if the access has been replayed on a page that was mapped for it.
+ * Context: any; @unmaps is the caller's.
+ */
+void hgpu_svm_unmaps_add(struct hgpu_svm_unmaps *unmaps,
+			 const struct hgpu_svm_unmap *unmap)
+{
+	u32 n = HGPU_SVM_UNMAPS;
+	struct hgpu_svm_unmap *last = &unmaps->newest[(unmaps->next + n - 1) % n];
+	struct hgpu_svm_unmap *oldest = &unmaps->newest[unmaps->next];
+
+	/* A range after the other of what was unmapped at once. */
+	if (last->last && unmap->first == last->last + 1) {
+		merge_unmap(last, unmap);
+		return;
+	}
+	merge_unmap(&unmaps->rest, oldest);
+	*oldest = *unmap;
+	unmaps->next = (unmaps->next + 1) % n;
+}
+EXPORT_SYMBOL_IF_KUNIT(hgpu_svm_unmaps_add);
+
+static bool is_after(const struct hgpu_svm_unmap *unmap,
+		     const struct hgpu_svm_fault *fault)
+{
+	return fault->page >= unmap->first && fault->page <= unmap->last &&
+	       !hgpu_svm_reported_since(fault, unmap->when[fault->gpu]);
+}
+
+/**
+ * hgpu_svm_unmaps_after() - was the page unmapped after this report?
+ * @unmaps: what was
+ * @fault: the report, after hgpu_svm_fault_date()
+ *
+ * Context: any; @unmaps is the caller's.
+ * Return: true if it was. May be true for pages between older unmaps, but for
+ * no report that is made after them.
+ */
+bool hgpu_svm_unmaps_after(const struct hgpu_svm_unmaps *unmaps,
+			   const struct hgpu_svm_fault *fault)
+{
+	unsigned int i;
+
+	for (i = 0; i < HGPU_SVM_UNMAPS; i++)
+		if (is_after(&unmaps->newest[i], fault))
+			return true;
+	return is_after(&unmaps->rest, fault);
+}
+EXPORT_SYMBOL_IF_KUNIT(hgpu_svm_unmaps_after);
+
+/**
+ * hgpu_svm_note_unmap_locked() - the CPU has unmapped memory
+ * @svms: the process's
+ * @first: first page; no GPU has any of them mapped any more
+ * @last: last page, inclusive
+ *
+ * Context: notifier; &hgpu_svms.notifier_lock is held.
+ */
+void hgpu_svm_note_unmap_locked(struct hgpu_svms *svms, u64 first, u64 last)
+{
+	struct hgpu_svm_unmap unmap = { .first = first, .last = last };
+	unsigned int i;
+
+	lockdep_assert_held(&svms->notifier_lock);
+
+	for (i = 0; i < HGPU_SVM_MAX_GPUS; i++)
+		if (svms->gpus[i].vm)
+			unmap.when[i] = hgpu_gpu_timestamp(svms->gpus[i].hdev);
+	hgpu_svm_unmaps_add(&svms->unmaps, &unmap);
+}
+
+static bool is_of_unmapped(struct hgpu_svms *svms,
+			   const struct hgpu_svm_fault *fault)
+{
+	bool is;
+
+	mutex_lock(&svms->notifier_lock);
+	is = hgpu_svm_unmaps_after(&svms->unmaps, fault);
+	mutex_unlock(&svms->notifier_lock);
+	return is;
+}
+
+/* ---- what is left to do ---- */
+
+/**
+ * hgpu_svm_is_stale() - is what a report tells of over?
+ * @svms: the process's
+ * @fault: the report, after hgpu_svm_fault_date()
+ *
+ * Context: process context; &hgpu_svms.lock is held, takes
+ * &hgpu_svms.notifier_lock.
+ * Return: true if the access has been replayed on a page that was mapped for it,
+ * or was to memory that is gone.
  */
 bool hgpu_svm_is_stale(struct hgpu_svms *svms, const struct hgpu_svm_fault *fault)
 {
@@ -223,6 +340,8 @@ bool hgpu_svm_is_stale(struct hgpu_svms *svms, const struct hgpu_svm_fault *faul
 
 	lockdep_assert_held(&svms->lock);
 
+	if (is_of_unmapped(svms, fault))
+		return true;
 	if (!r || hgpu_svm_reported_since(fault, r->when))
 		return false;
 	return test_bit(i, fault->flags & HGPU_SVM_FAULT_WRITE ? r->writeable :
@@ -230,13 +349,16 @@ bool hgpu_svm_is_stale(struct hgpu_svms *svms, const struct hgpu_svm_fault *faul
 }
 
 /**
- * hgpu_svm_forget_resolved() - a GPU leaves the process
+ * hgpu_svm_forget_reports() - a GPU leaves the process
  * @svms: the process's
  * @gpu: its index
  *
- * Context: process context; &hgpu_svms.lock is held.
+ * Whoever gets its index has another clock.
+ *
+ * Context: process context; &hgpu_svms.lock is held, takes
+ * &hgpu_svms.notifier_lock.
  */
-void hgpu_svm_forget_resolved(struct hgpu_svms *svms, unsigned int gpu)
+void hgpu_svm_forget_reports(struct hgpu_svms *svms, unsigned int gpu)
 {
 	unsigned int i;
 
@@ -244,4 +366,10 @@ void hgpu_svm_forget_resolved(struct hgpu_svms *svms, unsigned int gpu)
 	for (i = 0; i < HGPU_SVM_RESOLVED; i++)
 		if (svms->resolved[i].gpu == gpu)
 			svms->resolved[i].block = U64_MAX;
+
+	mutex_lock(&svms->notifier_lock);
+	for (i = 0; i < HGPU_SVM_UNMAPS; i++)
+		svms->unmaps.newest[i].when[gpu] = 0;
+	svms->unmaps.rest.when[gpu] = 0;
+	mutex_unlock(&svms->notifier_lock);
 }
