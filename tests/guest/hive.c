@@ -19,7 +19,7 @@
 #include "lib/tap.h"
 
 #define SEED 0x5eed0013u
-#define BYTES (4 * MIB)
+#define BYTES tap_size(4 * MIB, 2 * MIB)
 #define PAGES (BYTES / PAGE)
 #define DRIVER "/sys/bus/pci/drivers/hmm_gpu"
 #define NODES "/sys/devices/virtual/kfd/kfd/topology/nodes"
@@ -265,7 +265,7 @@ static void fault_of_a_peer_migrates_directly(void)
 /* One prefetch takes what is at the peer, in RAM and nowhere, each page to its place. */
 static void mixed_memory_is_collected_from_everywhere(void)
 {
-	enum { PART = BYTES / 4 };
+	const size_t PART = BYTES / 4;
 	char *buf = map_anon(BYTES);
 
 	open_both();

@@ -658,6 +658,7 @@ static void disown(char *const buf[2])
 	for (int i = 0; i < 2; i++)
 		expect(!madvise(buf[i], BYTES, MADV_UNMERGEABLE), "MADV_UNMERGEABLE: %s", strerror(errno));
 	ksm("pages_to_scan", "1");
+	ksm("sleep_millisecs", "1");
 	ksm("run", "1");
 	expect(wait_until(ksm_knows() < known - ALL / 2, 20000), "KSM knows of %lu pages, before of %lu", ksm_knows(), known);
 	ksm("run", "0");
@@ -733,7 +734,7 @@ static void run_command(const char *command)
 static void drop_caches(void)
 {
 	sync();
-	expect_int(write_text("/proc/sys/vm/drop_caches", "3"), ==, 0);
+	expect_int(write_text("/proc/sys/vm/drop_caches", "1"), ==, 0);
 }
 
 /* On a disk: what the GPU has written must be written back, though no CPU has made the page dirty. */

@@ -22,7 +22,8 @@
 
 #define SEED 0x5eed0012u
 
-enum { BYTES = 8 << 20, PAGES = BYTES / 4096 };
+#define BYTES tap_size(8 * MIB, 4 * MIB)
+#define PAGES (BYTES / PAGE)
 
 static struct gpu gpu;
 static struct queue q;

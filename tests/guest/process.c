@@ -20,6 +20,7 @@
 #include "lib/tap.h"
 
 #define SEED 0x5eed0002u
+#define BYTES tap_size(4 * MIB, 2 * MIB)	/* a granule at least */
 
 static struct gpu gpu;
 static struct queue q;
@@ -45,22 +46,22 @@ static char *in_vram(size_t bytes)
 
 static void check_and_overwrite(void *buf)
 {
-	pattern_check(buf, 4 * MIB, SEED);
-	pattern_fill(buf, 4 * MIB, SEED + 1);
-	pattern_check(buf, 4 * MIB, SEED + 1);
+	pattern_check(buf, BYTES, SEED);
+	pattern_fill(buf, BYTES, SEED + 1);
+	pattern_check(buf, BYTES, SEED + 1);
 }
 
 static void child_writes_do_not_reach_the_parent(void)
 {
-	char *buf, *copy = map_anon(4 * MIB);
+	char *buf, *copy = map_anon(BYTES);
 
 	gpu_and_queue(&gpu, &q);
-	buf = in_vram(4 * MIB);
+	buf = in_vram(BYTES);
 	tap_join(tap_fork(check_and_overwrite, buf));
-	queue_copy(&q, copy, buf, 4 * MIB);
+	queue_copy(&q, copy, buf, BYTES);
 	queue_run(&q);
-	pattern_check(copy, 4 * MIB, SEED);
-	pattern_check(buf, 4 * MIB, SEED);
+	pattern_check(copy, BYTES, SEED);
+	pattern_check(buf, BYTES, SEED);
 }
 
 struct rendezvous {
@@ -74,7 +75,7 @@ static void check_after_signal(void *arg)
 
 	r->word[0] = 1;
 	expect(wait_until(r->word[1], 20000), "the parent did not go on");
-	pattern_check(r->buf, 4 * MIB, SEED);
+	pattern_check(r->buf, BYTES, SEED);
 }
 
 /* The GPU writes for the parent; that is a write fault on a page that is shared copy-on-write. */
@@ -84,14 +85,14 @@ static void gpu_writes_do_not_reach_the_child(void)
 	int child;
 
 	gpu_and_queue(&gpu, &q);
-	r.buf = in_vram(4 * MIB);
+	r.buf = in_vram(BYTES);
 	child = tap_fork(check_after_signal, &r);
 	expect(wait_until(r.word[0], 20000), "the child did not start");
-	queue_fill(&q, r.buf, 0x0badbeef, 4 * MIB);
+	queue_fill(&q, r.buf, 0x0badbeef, BYTES);
 	queue_run(&q);
 	r.word[1] = 1;
 	tap_join(child);
-	value_check(r.buf, 4 * MIB, 0x0badbeef);
+	value_check(r.buf, BYTES, 0x0badbeef);
 }
 
 /* The same with the pages in RAM at the time of the fork. */
@@ -101,15 +102,15 @@ static void gpu_writes_to_forked_ram_do_not_reach_the_child(void)
 	int child;
 
 	gpu_and_queue(&gpu, &q);
-	r.buf = map_anon(4 * MIB);
-	pattern_fill(r.buf, 4 * MIB, SEED);
+	r.buf = map_anon(BYTES);
+	pattern_fill(r.buf, BYTES, SEED);
 	child = tap_fork(check_after_signal, &r);
 	expect(wait_until(r.word[0], 20000), "the child did not start");
-	queue_fill(&q, r.buf, 0x0badbeef, 4 * MIB);
+	queue_fill(&q, r.buf, 0x0badbeef, BYTES);
 	queue_run(&q);
 	r.word[1] = 1;
 	tap_join(child);
-	value_check(r.buf, 4 * MIB, 0x0badbeef);
+	value_check(r.buf, BYTES, 0x0badbeef);
 }
 
 /* A process with device pages that ends while its child, which has never seen the GPU, still maps them. */
@@ -118,15 +119,15 @@ static void parent_that_dies(void *arg)
 	struct rendezvous *r = arg;
 
 	gpu_and_queue(&gpu, &q);
-	r->buf = in_vram(4 * MIB);
+	r->buf = in_vram(BYTES);
 	if (fork())
 		_exit(0);
 	while (getppid() != (pid_t)r->word[2])	/* we were adopted: the parent is gone */
 		nap_us(1000);
 	nap_us(50000);				/* and its work items have run */
-	expect_in_vram(r->buf, 4 * MIB);
-	pattern_check(r->buf, 4 * MIB, SEED);
-	expect_in_ram(r->buf, 4 * MIB);
+	expect_in_vram(r->buf, BYTES);
+	pattern_check(r->buf, BYTES, SEED);
+	expect_in_ram(r->buf, BYTES);
 	r->word[3] = 1;
 	exit(0);
 }
@@ -145,7 +146,7 @@ static void parent_that_dies_and_child_that_never_looks(void *arg)
 	struct rendezvous *r = arg;
 
 	gpu_and_queue(&gpu, &q);
-	r->buf = in_vram(4 * MIB);
+	r->buf = in_vram(BYTES);
 	if (fork())
 		_exit(0);
 	while (getppid() != (pid_t)r->word[2])
@@ -216,7 +217,7 @@ static void forked_child_opens_the_gpu_for_itself(void)
 
 /* ---- several at once ---- */
 
-#define HALF tap_size(4 * MIB, 2 * MIB + PAGE)
+#define HALF tap_size(4 * MIB, MIB + PAGE)	/* both together are more than a granule */
 
 /* All at the same virtual address, so that a wrong VMID, PASID or stale TLB entry gives another's bytes. */
 static void work_at_the_common_address(void *arg)
@@ -257,13 +258,13 @@ static void six_processes_use_the_gpu_at_once(void)
 /* One after the other they get the same VMIDs, doorbells and VRAM, which must be clean. */
 static void look_for_old_bytes(void *arg)
 {
-	char *buf = map_anon(4 * MIB), *copy = map_anon(4 * MIB);
+	char *buf = map_anon(BYTES), *copy = map_anon(BYTES);
 
 	gpu_and_queue(&gpu, &q);
-	queue_copy(&q, copy, buf, 4 * MIB);	/* holes, made in VRAM */
+	queue_copy(&q, copy, buf, BYTES);	/* holes, made in VRAM */
 	queue_run(&q);
-	value_check(copy, 4 * MIB, 0);
-	queue_fill(&q, buf, (uintptr_t)arg, 4 * MIB);
+	value_check(copy, BYTES, 0);
+	queue_fill(&q, buf, (uintptr_t)arg, BYTES);
 	queue_run(&q);
 }
 
@@ -341,7 +342,7 @@ static void kill_while(void (*busy)(void))
 
 static void many_copies(void)
 {
-	char *buf = in_vram(4 * MIB);
+	char *buf = in_vram(BYTES);
 
 	for (int i = 0; i < 600; i++)
 		queue_copy(&q, buf + 2 * MIB, buf, 2 * MIB);
@@ -416,16 +417,16 @@ static void device_pages_outlive_the_closed_files(void)
 	char *buf;
 
 	gpu_and_queue(&gpu, &q);
-	buf = in_vram(4 * MIB);
+	buf = in_vram(BYTES);
 	queue_destroy(&q);
 	gpu_close(&gpu);
-	expect_in_vram(buf, 4 * MIB);
-	pattern_check(buf, 4 * MIB, SEED);
-	expect_in_ram(buf, 4 * MIB);
+	expect_in_vram(buf, BYTES);
+	pattern_check(buf, BYTES, SEED);
+	expect_in_ram(buf, BYTES);
 	gpu_and_queue(&gpu, &q);	/* and the GPU can be opened again */
-	queue_fill(&q, buf, 3, 4 * MIB);
+	queue_fill(&q, buf, 3, BYTES);
 	queue_run(&q);
-	value_check(buf, 4 * MIB, 3);
+	value_check(buf, BYTES, 3);
 }
 
 /* ---- packets that must not be ---- */

@@ -16,6 +16,7 @@
 #include "lib/tap.h"
 
 #define SEED 0x5eed000cu
+#define BYTES tap_size(4 * MIB, 2 * MIB)	/* a granule at least */
 
 static struct gpu gpu;
 static struct queue q;
@@ -45,17 +46,17 @@ static void new_queue(void)
 /* The GPU's clock starts again; whatever the driver compares time stamps with, address by address, must know. */
 static void faults_are_handled_after_a_reset_as_before(void)
 {
-	char *buf = map_anon(4 * MIB), *copy = map_anon(4 * MIB);
+	char *buf = map_anon(BYTES), *copy = map_anon(BYTES);
 
 	find_reset_file();
 	gpu_and_queue(&gpu, &q);
 	for (uint32_t round = 0; round < tap_rounds(3); round++) {
-		pattern_fill(buf, 4 * MIB, SEED + round);
-		queue_copy(&q, copy, buf, 4 * MIB);
+		pattern_fill(buf, BYTES, SEED + round);
+		queue_copy(&q, copy, buf, BYTES);
 		queue_submit(&q);
 		expect(wait_until(queue_idle(&q), 3000), "faults are not handled after %u resets", round);
-		pattern_check(copy, 4 * MIB, SEED + round);
-		pattern_check(buf, 4 * MIB, SEED + round);
+		pattern_check(copy, BYTES, SEED + round);
+		pattern_check(buf, BYTES, SEED + round);
 		reset();
 		new_queue();
 	}
@@ -114,19 +115,19 @@ static void *reset_in_a_thread(void *arg)
 static void take_memory_away_during_a_reset(void *arg)
 {
 	struct kfd_ioctl_svm_attribute preferred = { KFD_IOCTL_SVM_ATTR_PREFERRED_LOC };
-	char *buf = map_anon(4 * MIB), *copy = map_anon(PAGE);
+	char *buf = map_anon(BYTES), *copy = map_anon(PAGE);
 	uint32_t round = *(uint32_t *)arg;
 	pthread_t thread;
 	int error = 1;
 
 	gpu_and_queue(&gpu, &q);
 	preferred.value = round % 2 ? gpu.id : 0;
-	expect_int(svm_set_attr(&gpu, buf, 4 * MIB, 1, &preferred), ==, 0);
-	queue_fill(&q, buf, 0x5ec2e7 + round, 4 * MIB);
+	expect_int(svm_set_attr(&gpu, buf, BYTES, 1, &preferred), ==, 0);
+	queue_fill(&q, buf, 0x5ec2e7 + round, BYTES);
 	queue_run(&q);
 	expect(!pthread_create(&thread, NULL, reset_in_a_thread, &error), "pthread_create");
 	nap_us(15000 + 25000 * round);
-	expect(mmap(buf, 4 * MIB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == buf, "%s",
+	expect(mmap(buf, BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == buf, "%s",
 	       strerror(errno));
 	pthread_join(thread, NULL);
 	expect_int(error, ==, 0);
@@ -204,30 +205,30 @@ static void move_and_throw_away(void *arg)
 static void processes_work_through_resets(void)
 {
 	struct crowd *c = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	char *keep = map_anon(4 * MIB), *copy = map_anon(4 * MIB);
+	char *keep = map_anon(BYTES), *copy = map_anon(BYTES);
 	int copier = tap_fork(copy_by_the_gpu, c), mover = tap_fork(move_and_throw_away, c);
 
 	find_reset_file();
 	gpu_and_queue(&gpu, &q);
-	pattern_fill(keep, 4 * MIB, SEED + 1);
+	pattern_fill(keep, BYTES, SEED + 1);
 	for (uint32_t round = 0; round < tap_rounds(3); round++) {
 		uint32_t moved = c->moved;
 
-		expect_int(svm_prefetch(&gpu, keep, 4 * MIB, gpu.id), ==, 0);
+		expect_int(svm_prefetch(&gpu, keep, BYTES, gpu.id), ==, 0);
 		expect(wait_until(c->moved > moved, 10000), "nothing moves after %u resets", round);
 		reset();
 		c->resets++;
 		new_queue();
-		memset(copy, 0, 4 * MIB);
-		queue_copy(&q, copy, keep, 4 * MIB);
+		memset(copy, 0, BYTES);
+		queue_copy(&q, copy, keep, BYTES);
 		queue_run(&q);
-		pattern_check(copy, 4 * MIB, SEED + 1);
+		pattern_check(copy, BYTES, SEED + 1);
 	}
 	c->stop = 1;
 	tap_join(copier);
 	tap_join(mover);
 	diag("%u copies by the GPU, %u buffers moved", c->copied, c->moved);
-	pattern_check(keep, 4 * MIB, SEED + 1);
+	pattern_check(keep, BYTES, SEED + 1);
 }
 
 static const struct tap_test tests[] = {

@@ -23,6 +23,7 @@
 #include "lib/tap.h"
 
 #define SEED 0x5eed0005u
+#define BYTES tap_size(8 * MIB, 2 * MIB)
 #define DRIVER "/sys/bus/pci/drivers/hmm_gpu"
 
 static void load(void)
@@ -101,8 +102,8 @@ static void hold_until_told(void *arg)
 
 	__atomic_fetch_add(&r->word[0], 1, __ATOMIC_SEQ_CST);
 	expect(wait_until(r->word[1], 30000), "nobody told us to go on");
-	expect_in_ram(r->buf, 8 * MIB);
-	pattern_check(r->buf, 8 * MIB, SEED);
+	expect_in_ram(r->buf, BYTES);
+	pattern_check(r->buf, BYTES, SEED);
 }
 
 static void unload_brings_pages_of_forked_children_home(void)
@@ -111,10 +112,10 @@ static void unload_brings_pages_of_forked_children_home(void)
 	int a, b;
 
 	need_module_file();
-	r.buf = map_anon(8 * MIB);
-	pattern_fill(r.buf, 8 * MIB, SEED);
+	r.buf = map_anon(BYTES);
+	pattern_fill(r.buf, BYTES, SEED);
 	gpu_open(&gpu, 0);
-	expect_int(svm_prefetch(&gpu, r.buf, 8 * MIB, gpu.id), ==, 0);
+	expect_int(svm_prefetch(&gpu, r.buf, BYTES, gpu.id), ==, 0);
 	gpu_close(&gpu);
 	a = tap_fork(hold_until_told, &r);
 	b = tap_fork(hold_until_told, &r);
@@ -123,7 +124,7 @@ static void unload_brings_pages_of_forked_children_home(void)
 	r.word[1] = 1;
 	tap_join(a);
 	tap_join(b);
-	pattern_check(r.buf, 8 * MIB, SEED);
+	pattern_check(r.buf, BYTES, SEED);
 	load();
 }
 

@@ -128,7 +128,8 @@ static void processes_compete_for_vram(void)
 
 /* ---- who fights over memory ---- */
 
-enum { WORKING_SET = 32 << 20, BATCH = 64 };	/* twice VRAM */
+#define WORKING_SET tap_size(32 * MIB, 20 * MIB)	/* twice VRAM, or some granules more */
+enum { BATCH = 64 };
 
 static uint32_t next(uint32_t *seed)
 {

@@ -89,7 +89,7 @@ static void expect_evictions(unsigned int i)
 
 static void both_have_it_mapped(void)
 {
-	size_t bytes = 4 * MIB;
+	size_t bytes = tap_size(4 * MIB, 2 * MIB);
 	char *src, *dst[2];
 
 	open_both();
@@ -110,7 +110,7 @@ static void both_have_it_mapped(void)
 /* KFD's rule: where the one reaches the other's VRAM, what both use may go there. */
 static void memory_of_both_goes_where_both_reach_it(void)
 {
-	size_t bytes = 4 * MIB;
+	size_t bytes = tap_size(4 * MIB, 2 * MIB);
 	char *buf, *out;
 
 	open_both();
@@ -155,7 +155,7 @@ static void cpu_takes_memory_from_both(void)
 	src = given_pattern(bytes);
 	feed(&f[0], 0, src, bytes);
 	feed(&f[1], 1, src, bytes);
-	for (round = 1; round < 20; round++) {
+	for (round = 1; round < tap_rounds(20); round++) {
 		char *dst = f[round % 2].dst;
 
 		expect(!madvise(src, bytes, MADV_DONTNEED), "madvise: %s", strerror(errno));
@@ -175,7 +175,7 @@ static void cpu_takes_memory_from_both(void)
 /* Memory of one GPU at a time, beside work of both. */
 static void memory_moves_from_gpu_to_gpu(void)
 {
-	size_t bytes = 4 * MIB;
+	size_t bytes = tap_size(4 * MIB, 2 * MIB);
 	struct queue mover[2];
 	struct feeder f[2];
 	char *src, *buf, *out;
@@ -189,7 +189,7 @@ static void memory_moves_from_gpu_to_gpu(void)
 		queue_create(&mover[i], &gpu[i], 4096);
 		feed(&f[i], i, src, MIB);
 	}
-	for (unsigned int round = 0; round < 6; round++) {
+	for (unsigned int round = 0; round < tap_rounds(6); round++) {
 		unsigned int to = round % 2;
 
 		attr(buf, bytes, KFD_IOCTL_SVM_ATTR_NO_ACCESS, gpu[!to].id);
