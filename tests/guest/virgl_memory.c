@@ -153,15 +153,35 @@ static void either_done_or_a_fault(const char *what, unsigned int counted[2])
 	counted[job.result.status == HGPU_VIRGL_FAULT]++;
 }
 
+/* What was there and is not any more cannot be had, wherever its pages are now. */
+static void expect_nothing_at(float *at)
+{
+	float *had = y;
+
+	y = at;
+	submit();
+	render_wait(&v, &job, HGPU_VIRGL_FAULT);
+	y = had;
+}
+
+/* It gets the pages that were just freed, in RAM and in VRAM. */
+static void fill_with_pages(void *memory)
+{
+	memset(memory, 0xa5, BYTES);
+	expect_int(svm_prefetch(&gpu, memory, BYTES, gpu.id), ==, 0);
+}
+
 static void memory_is_unmapped_in_the_middle_of_submissions(void)
 {
 	unsigned int ended[2] = { 0 }, rounds = tap_rounds(30);
+	uint32_t *other;
 	char *behind;
 
 	open_with_vectors();
 	diag("seed %#x", seed);
 	for (unsigned int i = 0; i < rounds; i++) {
 		saxpy_fill(x, y, FLOATS);
+		other = map_anon(BYTES);	/* at another address */
 		submit();
 		nap_some_time(30000);
 		munmap(i & 1 ? x : y, BYTES);
@@ -169,13 +189,19 @@ static void memory_is_unmapped_in_the_middle_of_submissions(void)
 		behind = mmap(i & 1 ? x : y, BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 		expect(behind == (char *)(i & 1 ? x : y), "mmap");
 		munmap(behind, BYTES);
+		fill_with_pages(other);
 		either_done_or_a_fault("munmap", ended);
+		value_check(other, BYTES, 0xa5a5a5a5);
+		munmap(other, BYTES);
 		munmap(x, BYTES);
 		munmap(y, BYTES);
 		x = map_anon(BYTES);
 		y = map_anon(BYTES);
 	}
 	diag("%u were done, %u had a fault", ended[0], ended[1]);
+	munmap(y, BYTES);
+	expect_nothing_at(y);
+	y = map_anon(BYTES);
 	saxpy_fill(x, y, FLOATS);
 	submit();
 	render_wait(&v, &job, HGPU_VIRGL_OK);
@@ -185,23 +211,27 @@ static void memory_is_unmapped_in_the_middle_of_submissions(void)
 static void memory_is_moved_in_the_middle_of_submissions(void)
 {
 	unsigned int ended[2] = { 0 }, rounds = tap_rounds(20);
-	float *moved;
+	float *moved, *old;
 
 	open_with_vectors();
 	diag("seed %#x", seed);
 	for (unsigned int i = 0; i < rounds; i++) {
+		float **which = i & 1 ? &x : &y;
+
 		saxpy_fill(x, y, FLOATS);
 		submit();
 		nap_some_time(30000);
-		moved = mremap(x, BYTES, BYTES, MREMAP_MAYMOVE | MREMAP_FIXED, map_anon(BYTES));
+		old = *which;
+		moved = mremap(old, BYTES, BYTES, MREMAP_MAYMOVE | MREMAP_FIXED, map_anon(BYTES));
 		expect(moved != MAP_FAILED, "mremap");
 		either_done_or_a_fault("mremap", ended);
+		*which = moved;
 		for (size_t k = 0; k < FLOATS; k += 509)
-			if (moved[k] != saxpy_x(k))
-				fail("x[%zu] is %a after its move, and was %a", k, moved[k], saxpy_x(k));
+			if (x[k] != saxpy_x(k))
+				fail("x[%zu] is %a after a move, and was %a", k, x[k], saxpy_x(k));
 		if (job.result.status == HGPU_VIRGL_OK)
-			saxpy_check(FACTOR, moved, y, FLOATS);
-		x = moved;
+			saxpy_check(FACTOR, x, y, FLOATS);
+		expect_nothing_at(old);
 	}
 	diag("%u were done, %u had a fault", ended[0], ended[1]);
 }
