@@ -483,7 +483,8 @@ static int submit_copy(struct hgpu_migration *m)
 	return 0;
 }
 
-static int rescue_pages_locked(struct hgpu_migration *m)
+/* A function of its own, so that tests can make it fail. */
+static noinline int hgpu_copy_rescue_locked(struct hgpu_migration *m)
 {
 	struct hgpu_vram *vram = &m->hdev->vram;
 	struct page *page;
@@ -508,6 +509,7 @@ static int rescue_pages_locked(struct hgpu_migration *m)
 	/* What was read from a GPU that went meanwhile is nothing. */
 	return hgpu_device_gone(m->hdev) ? -ENODEV : 0;
 }
+ALLOW_ERROR_INJECTION(hgpu_copy_rescue_locked, ERRNO);
 
 /*
  * The engine does not do it, but VRAM still has the bytes: fetch them through
@@ -518,7 +520,7 @@ static int rescue_pages(struct hgpu_migration *m)
 	int err;
 
 	down_read(&m->hdev->reset_lock);
-	err = rescue_pages_locked(m);
+	err = hgpu_copy_rescue_locked(m);
 	up_read(&m->hdev->reset_lock);
 	return err;
 }
