@@ -3,7 +3,7 @@
  * Attributes of shared virtual memory: what is got is what was set, of a part too; a call that is refused
  * changes nothing, and one that changes nothing costs nothing.
  *
- * RUN: --gpus 2 --vram 64M
+ * RUN-DEFAULT: --gpus 2 --vram 64M
  */
 #include <errno.h>
 #include <stdint.h>

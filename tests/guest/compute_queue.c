@@ -3,7 +3,7 @@
  * Compute queues as the thunk makes them: they come, change and go as KFD's do, and nothing runs them. And what
  * goes with them: CU masks, trap handlers, scratch memory, tile configurations.
  *
- * RUN:
+ * RUN-DEFAULT:
  */
 #include <errno.h>
 #include <fcntl.h>

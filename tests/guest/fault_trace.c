@@ -3,7 +3,7 @@
  * The driver's trace events: one id leads from the interrupt entry that reports a GPU fault to the access being
  * replayed, and what SMI tells is traced, too.
  *
- * RUN:
+ * RUN-DEFAULT:
  */
 #include <errno.h>
 #include <stdio.h>

@@ -2,7 +2,7 @@
 /*
  * Several GPUs in one machine: nodes, queues and buffers of each, and one that is taken away.
  *
- * RUN: --gpus 3 --vram 64M
+ * RUN-DEFAULT: --gpus 3 --vram 64M
  */
 #include <errno.h>
 #include <stdio.h>

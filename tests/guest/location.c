@@ -3,7 +3,7 @@
  * Where attributes send memory: a new preferred location of memory that is registered moves it there, and a
  * prefetch fills what was never touched in RAM or in VRAM, as the HOST_ACCESS flag says. How much moves at once.
  *
- * RUN: --gpus 2 --vram 64M
+ * RUN-DEFAULT: --gpus 2 --vram 64M
  */
 #include <sys/mman.h>
 

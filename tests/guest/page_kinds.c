@@ -3,7 +3,7 @@
  * Kinds of pages that the kernel moves, or does not: pinned, held by a pipe, locked, merged, huge, of files. By
  * prefetch and by a GPU fault they go to VRAM or are used where they are, and no byte is lost on the way.
  *
- * RUN:
+ * RUN-DEFAULT:
  */
 #include <errno.h>
 #include <fcntl.h>

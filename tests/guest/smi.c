@@ -2,7 +2,7 @@
 /*
  * SMI events: what happens is told, every field of it, to those who asked and may know.
  *
- * RUN:
+ * RUN-DEFAULT:
  */
 #include <errno.h>
 #include <poll.h>

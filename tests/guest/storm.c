@@ -3,7 +3,7 @@
  * A migration storm: queues of two GPUs and threads of the CPU add to the same words of the same pages, which
  * everybody wants to have. No addition may be lost, and everybody comes to an end.
  *
- * RUN: --gpus 2 --vram 64M
+ * RUN-DEFAULT: --gpus 2 --vram 64M
  * RUN-DEFAULT: --gpus 2 --vram 64M --device hive=1
  */
 #include <pthread.h>

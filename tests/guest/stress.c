@@ -723,10 +723,8 @@ static unsigned long number_from(const char *name, unsigned long otherwise)
 
 static void options_from_environment(void)
 {
-	bool is_long = number_from("HGPU_TEST_LONG", 0);
-
 	options.seed = number_from("HGPU_STRESS_SEED", mixed((uint32_t)(now_ns() ^ getpid())));
-	options.seconds = number_from("HGPU_STRESS_SECONDS", is_long ? 120 : 6);
+	options.seconds = number_from("HGPU_STRESS_SECONDS", tap_long() ? 120 : 6);
 	options.trace = number_from("HGPU_STRESS_TRACE", 0);
 }
 

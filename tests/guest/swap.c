@@ -2,7 +2,7 @@
 /*
  * Memory that is swapped out, and a machine that is short of it.
  *
- * RUN: --swap 512M --mem 384M
+ * RUN-DEFAULT: --swap 512M --mem 384M
  */
 #include <errno.h>
 #include <stdlib.h>

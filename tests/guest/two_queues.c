@@ -2,7 +2,7 @@
 /*
  * Two queues of one process that fault at the same time: neither waits for the other, and both end with it.
  *
- * RUN:
+ * RUN-DEFAULT:
  */
 #include <signal.h>
 #include <stdlib.h>

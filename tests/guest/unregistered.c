@@ -3,7 +3,7 @@
  * Memory that nobody has registered, used by a GPU: the heap and the stack stay in RAM, everything else moves to VRAM;
  * and the range that the fault makes is KFD's: the granule, within the mapping, beside other ranges and buffers.
  *
- * RUN:
+ * RUN-DEFAULT:
  */
 #include <errno.h>
 #include <inttypes.h>

@@ -3,7 +3,7 @@
  * Shaders on malloc'ed memory: saxpy, sums and a scene, whose pages start in RAM, in VRAM, mixed or nowhere. What
  * they took in faults and migrations is counted by the driver; where pages are is the kernel's word.
  *
- * RUN:
+ * RUN-DEFAULT:
  * RUN-DEFAULT: --iommu
  */
 #include <stdlib.h>

@@ -3,7 +3,7 @@
  * Submissions among the kernel's other users of fences: syncobjs, binary and timeline, sync files, and buffers that
  * are passed on as dma-bufs.
  *
- * RUN: --device virgl-timeout=3000
+ * RUN-DEFAULT: --device virgl-timeout=3000
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -55,9 +55,14 @@ int tap_patience(void)
 
 bool tap_brief(void)
 {
+	return tap_patience() > 1;
+}
+
+bool tap_long(void)
+{
 	const char *is_long = getenv("HGPU_TEST_LONG");
 
-	return tap_patience() > 1 && !(is_long && *is_long == '1');
+	return is_long && *is_long == '1';
 }
 
 unsigned int tap_rounds(unsigned int n)

@@ -86,11 +86,13 @@ void tap_nap(void);
 int tap_patience(void);
 
 /*
- * Whether tests are to be short: on the debug kernel, where a page costs ten times as much, unless all that time is
- * wanted (scripts/test --long). A test then repeats itself less often and moves less memory, but all that it does
- * otherwise it does, and at least twice what it repeats.
+ * Whether tests are to be short: on the debug kernel, where a page costs ten times as much. A test then repeats itself
+ * less often and moves less memory, but all that it does otherwise it does, and at least twice what it repeats.
  */
 bool tap_brief(void);
+
+/* Whether time does not matter: scripts/test --long. */
+bool tap_long(void);
 
 /**
  * tap_rounds() - how often a test repeats itself
