@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/sysinfo.h>
 
 #include "lib/event.h"
 #include "lib/gpu.h"
@@ -66,6 +67,15 @@ static void attributes_of_a_huge_mapping_are_refused(void)
 	expect_int(svm_set_attr(&gpu, at + TIB / 2, GIB, 1, &fine), ==, 0);
 }
 
+/* KASAN does not give back the last of what is freed, up to a 32nd of RAM: QUARANTINE_FRACTION in mm/kasan/quarantine.c */
+static long long held_back_kib(void)
+{
+	struct sysinfo info;
+
+	sysinfo(&info);
+	return tap_brief() ? info.totalram / 32 >> 10 : 0;
+}
+
 /* The same, piece by piece; and what is unmapped counts no more. */
 static void ranges_are_limited_and_given_back(void)
 {
@@ -88,8 +98,11 @@ static void ranges_are_limited_and_given_back(void)
 	expect_int(taken, >=, piece);
 	expect_int(before - available_kib(), <, 64 << 10);
 	still_works();
+	start = now_ms();
 	munmap(at, bytes);
-	expect(wait_until(before - available_kib() < 16 << 10, 5000), "%lld KiB are gone", before - available_kib());
+	expect(wait_until(before - available_kib() < (16 << 10) + held_back_kib(), 20000), "%lld KiB are gone",
+	       before - available_kib());
+	diag("given back after %lld ms", now_ms() - start);
 	bytes = TIB;
 	at = reserve(&bytes);
 	expect_int(svm_set_attr(&gpu, at, piece, 1, &fine), ==, 0);

@@ -114,7 +114,7 @@ static void cpu_fetches_pages_in_the_middle_of_submissions(void)
 static void memory_is_evicted_in_the_middle_of_submissions(void)
 {
 	enum { MAX = 12 };
-	unsigned int rounds = tap_rounds(4), pairs = 24 * MIB / (2 * BYTES);
+	unsigned int rounds = tap_rounds(4), pairs = tap_size(24 * MIB, 18 * MIB) / (2 * BYTES);
 	static struct virgl_job jobs[MAX];
 	float *xs[MAX], *ys[MAX];
 	struct stats before;

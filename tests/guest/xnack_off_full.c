@@ -3,7 +3,7 @@
  * More memory than VRAM, and who fights over it, without recoverable faults (XNACK off): memory that leaves VRAM is
  * mapped in RAM before the queues that use it go on. So they never have a fault, and no byte is lost.
  *
- * RUN: --vram 16M
+ * RUN-DEFAULT: --vram 16M
  */
 #include <errno.h>
 #include <pthread.h>

@@ -3,7 +3,7 @@
  * Two GPUs and a process without recoverable faults (XNACK off): both have the same memory mapped, queues of both
  * stand still while the CPU changes something, and one of the GPUs may be pulled out meanwhile.
  *
- * RUN: --gpus 2 --vram 64M --device hive=1
+ * RUN-DEFAULT: --gpus 2 --vram 64M --device hive=1
  * RUN-DEFAULT: --gpus 2 --vram 64M
  */
 #include <errno.h>
