@@ -6,6 +6,7 @@
  * the pages up with hmm_range_fault(), make their DMA mappings, then, under the
  * notifier lock, write the PTEs if nothing was invalidated in between.
  */
+#include <linux/error-injection.h>
 #include <linux/hmm.h>
 #include <linux/kfd_ioctl.h>
 #include <linux/rmap.h>
@@ -79,8 +80,9 @@ static struct window wanted(const struct map_block *b)
 }
 
 /* Look up the pages from @start on, up to but not including @end. */
-static int find_some(struct map_block *b, struct hmm_range *hmm, u32 start,
-		     u32 end, unsigned long request)
+static noinline int hgpu_svm_find_some(struct map_block *b,
+				       struct hmm_range *hmm, u32 start,
+				       u32 end, unsigned long request)
 {
 	if (start >= end)
 		return 0;
@@ -90,6 +92,7 @@ static int find_some(struct map_block *b, struct hmm_range *hmm, u32 start,
 	hmm->default_flags = request;
 	return hmm_range_fault(hmm);
 }
+ALLOW_ERROR_INJECTION(hgpu_svm_find_some, ERRNO);
 
 /*
  * hmm_range_fault() takes pages in VRAM as they are, also those that a child
@@ -135,9 +138,9 @@ static int find_pages(struct map_block *b, struct hmm_range *hmm)
 	memset(b->svms->scratch->pfns, 0, b->n * sizeof(unsigned long));
 
 	t0 = local_clock();
-	err = find_some(b, hmm, 0, w.start, 0) ?:
-	      find_some(b, hmm, w.start, w.end, request) ?:
-	      find_some(b, hmm, w.end, b->n, 0);
+	err = hgpu_svm_find_some(b, hmm, 0, w.start, 0) ?:
+	      hgpu_svm_find_some(b, hmm, w.start, w.end, request) ?:
+	      hgpu_svm_find_some(b, hmm, w.end, b->n, 0);
 	hgpu_stat_add(b->hdev, migrate_core_mm_ns, local_clock() - t0);
 
 	/* A neighbour cannot be had (the file ends there): do without. */

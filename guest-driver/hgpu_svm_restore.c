@@ -218,10 +218,14 @@ static void give_up(struct hgpu_svm_range *range)
  * @first: first page to be mapped
  * @last: last page, inclusive
  *
+ * Memory that the CPU keeps changing is mapped by the work item, while queues
+ * wait: as if the CPU had changed it right after.
+ *
  * Context: process context, may sleep and fault pages in; mmap_lock (read) and
  * &hgpu_svms.lock are held.
- * Return: 0; hgpu_svm_map()'s error: what could not be mapped is not there for
- * the GPU.
+ *
+ * Return: 0; hgpu_svm_map()'s error but -EBUSY: what could not be mapped is not
+ * there for the GPU.
  */
 int hgpu_svm_keep_mapped(struct hgpu_svm_range *range, u64 first, u64 last)
 {
@@ -244,11 +248,11 @@ int hgpu_svm_keep_mapped(struct hgpu_svm_range *range, u64 first, u64 last)
 	if (!keep || missing)
 		return 0;
 	err = map_kept(range, first, last);
-	if (err && was)
+	if (err == -EBUSY || (err && was))
 		hold(range, first, last);
 	else if (err)
 		give_up(range);
-	return err;
+	return err == -EBUSY ? 0 : err;
 }
 
 static bool can_retry(struct hgpu_svms *svms)
@@ -329,7 +333,7 @@ static int mend_range(struct hgpu_svm_range *range, u64 first, u64 last, bool ma
 	err = map_kept(range, first, last);
 	if (err)
 		hold(range, first, last);
-	return err;
+	return err == -EBUSY ? 0 : err;
 }
 
 /*
@@ -362,7 +366,7 @@ static int mend_block(struct hgpu_svms *svms, u64 first)
  * the ends of ranges, the notifier of one would take memory of another away.
  *
  * Context: as hgpu_svm_keep_mapped().
- * Return: 0, or the first error of hgpu_svm_map().
+ * Return: 0, or the first error of hgpu_svm_map() but -EBUSY.
  */
 int hgpu_svm_mend(struct hgpu_svms *svms, u64 first, u64 last)
 {

@@ -548,26 +548,62 @@ static void queue_waits_for(struct injector *injector)
 	memset(copy, 0, BYTES);
 }
 
+static void give(char *at)
+{
+	struct kfd_ioctl_svm_attribute access = { KFD_IOCTL_SVM_ATTR_ACCESS, gpu.id };
+
+	expect_int(svm_set_attr(&gpu, at, BYTES, 1, &access), ==, 0);
+}
+
+/* The queue, and two pieces of memory of which it is given one. */
+static void open_without_xnack(void)
+{
+	gpu_open(&gpu, 0);
+	expect_int(gpu_set_xnack(&gpu, 0), ==, 0);
+	queue_create(&q, &gpu, 64 << 10);
+	buf = map_anon(BYTES);
+	other = map_anon(BYTES);
+	pattern_fill(buf, BYTES, SEED);
+	memset(other, 0, BYTES);
+	give(other);
+}
+
 static void queues_wait_for_what_cannot_be_mapped(void)
 {
 	struct injector pages = { .dir = "fail_page_alloc" };
 	struct injector mappings = { .dir = "fail_function", .function = "hgpu_svm_make_system_pte" };
-	struct kfd_ioctl_svm_attribute access = { KFD_IOCTL_SVM_ATTR_ACCESS, 0 };
 
-	gpu_open(&gpu, 0);
-	expect_int(gpu_set_xnack(&gpu, 0), ==, 0);
-	queue_create(&q, &gpu, 64 << 10);
-	access.value = gpu.id;
-	buf = map_anon(BYTES);
-	other = map_anon(BYTES);
-	memset(other, 0, BYTES);
-	expect_int(svm_set_attr(&gpu, buf, BYTES, 1, &access), ==, 0);
-	expect_int(svm_set_attr(&gpu, other, BYTES, 1, &access), ==, 0);
-	pattern_fill(buf, BYTES, SEED);
+	open_without_xnack();
+	give(buf);
 	queue_copy(&q, buf, buf, PAGE);	/* it runs */
 	queue_run(&q);
 	queue_waits_for(&pages);
 	queue_waits_for(&mappings);
+	queue_destroy(&q);
+}
+
+/* All the time that it is to be mapped for the first time, the CPU changes it: as if it did right after. */
+static void what_keeps_changing_is_mapped_later(void)
+{
+	struct injector finds = { .dir = "fail_function", .function = "hgpu_svm_find_some", .retval = -EBUSY };
+	struct stats before;
+
+	open_without_xnack();
+	choose(&finds);
+	stats_read(&before, 0);
+	fail_next(&finds, ALWAYS);
+	give(buf);
+	queue_copy(&q, other, buf, BYTES);
+	queue_submit(&q);
+	nap_us(QUIET_US);
+	expect(!queue_idle(&q), "the queue did not wait");
+	value_check(other, BYTES, 0);
+	hold(&finds);
+	queue_wait(&q);
+	pattern_check(other, BYTES, SEED);
+	expect_int(stats_since(&before, "queues_evicted"), ==, 1);
+	expect_int(stats_since(&before, "queues_restored"), ==, 1);
+	expect_int(stats_since(&before, "gpu_faults") + stats_since(&before, "gpu_faults_noretry"), ==, 0);
 	queue_destroy(&q);
 }
 
@@ -578,6 +614,7 @@ static const struct tap_test tests[] = {
 	TAP_TEST(cpu_fault_fails_for_its_own_page_alone),
 	TAP_TEST(cpu_fault_gets_the_last_page_there_is),
 	TAP_TEST(queues_wait_for_what_cannot_be_mapped),
+	TAP_TEST(what_keeps_changing_is_mapped_later),
 };
 
 int main(int argc, char **argv)
