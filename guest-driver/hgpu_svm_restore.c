@@ -212,6 +212,22 @@ static void give_up(struct hgpu_svm_range *range)
 	mutex_unlock(&range->svms->notifier_lock);
 }
 
+/*
+ * Map it, or have the work item do so while queues wait if they may count on it
+ * already. Also if the CPU keeps changing it: as if it had done so right after.
+ */
+static int map_or_hold(struct hgpu_svm_range *range, u64 first, u64 last,
+		       bool was_kept)
+{
+	int err = map_kept(range, first, last);
+
+	if (err == -EBUSY || (err && was_kept))
+		hold(range, first, last);
+	else if (err)
+		give_up(range);
+	return err == -EBUSY ? 0 : err;
+}
+
 /**
  * hgpu_svm_keep_mapped() - from now on a range stays mapped, or need not
  * @range: with its new attributes
@@ -223,7 +239,6 @@ static void give_up(struct hgpu_svm_range *range)
  *
  * Context: process context, may sleep and fault pages in; mmap_lock (read) and
  * &hgpu_svms.lock are held.
- *
  * Return: 0; hgpu_svm_map()'s error but -EBUSY: what could not be mapped is not
  * there for the GPU.
  */
@@ -232,7 +247,6 @@ int hgpu_svm_keep_mapped(struct hgpu_svm_range *range, u64 first, u64 last)
 	bool keep = hgpu_svm_kept_gpus(range->svms, &range->attrs);
 	struct hgpu_svms *svms = range->svms;
 	bool was, missing;
-	int err;
 
 	lockdep_assert_held(&svms->lock);
 
@@ -247,12 +261,7 @@ int hgpu_svm_keep_mapped(struct hgpu_svm_range *range, u64 first, u64 last)
 	/* The queues stand still; the work item waits for our locks. */
 	if (!keep || missing)
 		return 0;
-	err = map_kept(range, first, last);
-	if (err == -EBUSY || (err && was))
-		hold(range, first, last);
-	else if (err)
-		give_up(range);
-	return err == -EBUSY ? 0 : err;
+	return map_or_hold(range, first, last, was);
 }
 
 static bool can_retry(struct hgpu_svms *svms)
@@ -320,8 +329,6 @@ bool hgpu_svm_is_settled(struct hgpu_svm_range *range)
 /* The part of a kept range that lies in a stretch is zapped, or mapped anew. */
 static int mend_range(struct hgpu_svm_range *range, u64 first, u64 last, bool map)
 {
-	int err;
-
 	if (!range->kept)
 		return 0;
 	first = max_t(u64, first, range->it.start);
@@ -330,10 +337,7 @@ static int mend_range(struct hgpu_svm_range *range, u64 first, u64 last, bool ma
 		hgpu_svm_zap(range->svms, first, last);
 		return 0;
 	}
-	err = map_kept(range, first, last);
-	if (err)
-		hold(range, first, last);
-	return err == -EBUSY ? 0 : err;
+	return map_or_hold(range, first, last, true);
 }
 
 /*

@@ -487,7 +487,7 @@ static void cpu_fault_fails_for_its_own_page_alone(void)
 	queue_destroy(&q);
 }
 
-/* There are four pages to go to, not all that are wanted. */
+/* There are some pages to go to, not all that are wanted. */
 static void cpu_fault_gets_the_last_page_there_is(void)
 {
 	struct injector injector = { .dir = "fail_page_alloc" };
