@@ -3,8 +3,11 @@
 
 HGPU_HOST_BUILD=$HGPU_ROOT/build
 
-# setup_host_build [TARGET ...]: all of it, or what is named.
-setup_host_build() {
+# setup_host_build [TARGET ...]: all of it, or what is named. Ninja does not lock its directory, and suites that run
+# side by side each want it built.
+setup_host_build() { with_lock "$HGPU_HOST_BUILD/lock" build_host_programs "$@"; }
+
+build_host_programs() {
 	local options=("-Dkernel-source=$(kernel_source)")
 	if [ ! -e "$HGPU_HOST_BUILD/build.ninja" ]; then
 		step "host programs: configure" /usr/bin/meson setup "${options[@]}" "$HGPU_HOST_BUILD" "$HGPU_ROOT"
