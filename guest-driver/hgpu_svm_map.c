@@ -367,7 +367,6 @@ static int map_block_once(struct map_block *b, unsigned int gpu)
 	struct hgpu_svm_scratch *s = svms->scratch;
 	bool fault = b->flags & HGPU_SVM_MAP_FAULT;
 	struct hmm_range hmm;
-	u64 when;
 	int err;
 
 	err = find_pages(b, &hmm);
@@ -389,13 +388,13 @@ static int map_block_once(struct map_block *b, unsigned int gpu)
 		note_mapped(b);
 		dirty_pages_locked(b);
 		note_vram_locked(b);
-		when = fault ? hgpu_gpu_timestamp(b->hdev) : 0;
 		hgpu_svm_write_ptes_locked(svms, gpu, b->first, b->n, s->ptes,
 					   fault ? HGPU_FLUSH_ALWAYS :
 						   HGPU_FLUSH_IF_CHANGED);
 		if (fault)
 			hgpu_svm_note_resolved(svms, gpu, b->first, b->n,
-					       s->ptes, when);
+					       s->ptes,
+					       hgpu_gpu_timestamp(b->hdev));
 	}
 	mutex_unlock(&svms->notifier_lock);
 

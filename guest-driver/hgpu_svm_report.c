@@ -189,7 +189,7 @@ static struct hgpu_svm_resolved *get_resolved(struct hgpu_svms *svms,
  * @first: first page
  * @n: how many, within one aligned HGPU_GRANULE_PAGES
  * @ptes: the entries, as written
- * @when: hgpu_gpu_timestamp() before they were
+ * @when: hgpu_gpu_timestamp() after the TLB flush; nothing has been unmapped since
  *
  * Context: process context; &hgpu_svms.lock is held.
  */

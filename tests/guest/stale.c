@@ -27,13 +27,6 @@ enum {
 
 static long long kept_since;
 
-/* As wait_until(), but nothing of lower priority runs meanwhile. */
-#define spin_until(condition, ms) __extension__({ \
-	long long end_ = now_ms() + (ms); \
-	while (!(condition) && now_ms() < end_) \
-		; \
-	(condition); })
-
 static void keep_cpu(bool keep)
 {
 	struct sched_param param = { .sched_priority = keep };

@@ -77,6 +77,14 @@ static inline long long now_ms(void) { return now_ns() / 1000000; }
 		tap_nap(); \
 	held_; })
 
+/* The same without giving the CPU away. */
+#define spin_until(condition, ms) __extension__({ \
+	long long end_ = now_ms() + (ms); \
+	bool held_; \
+	while (!(held_ = (condition)) && now_ms() < end_) \
+		; \
+	held_; })
+
 void nap_us(unsigned int us);
 
 /* Until one looks again. On a debug kernel looking costs the CPU that others need, as long as 1 ms of theirs. */
