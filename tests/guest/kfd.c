@@ -3,7 +3,7 @@
  * KFD's interface beside faults: topology, buffers, and what queues go through - disabled, moved to
  * another ring, stopped in the middle of a packet, lost in a reset.
  *
- * RUN:
+ * RUN-DEFAULT:
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -3,7 +3,7 @@
  * Every kind of memory that a program can have, touched by the GPU and then by the CPU: are the bytes
  * right, are the pages where they should be, and does the driver count what happened?
  *
- * RUN: --iommu
+ * RUN-DEFAULT: --iommu
  * RUN-DEFAULT:
  */
 #include <errno.h>

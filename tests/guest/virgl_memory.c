@@ -3,7 +3,7 @@
  * Memory that changes under a submission: it goes home, is evicted, unmapped, moved, copied by a fork, or fought over.
  * A submission sees each page before or after, or ends with a fault; no other memory is ever touched.
  *
- * RUN: --vram 16M
+ * RUN-DEFAULT: --vram 16M
  */
 #include <pthread.h>
 #include <stdlib.h>
