@@ -491,6 +491,7 @@ static void cpu_fault_fails_for_its_own_page_alone(void)
 static void cpu_fault_gets_the_last_page_there_is(void)
 {
 	struct injector injector = { .dir = "fail_page_alloc" };
+	struct stats before;
 	struct where w;
 
 	begin();
@@ -500,11 +501,13 @@ static void cpu_fault_gets_the_last_page_there_is(void)
 	in_vram();
 	/* Orders 5 and 4 exceed the space; 3 does not, unless slabs were given much of it: then less does not. So some come. */
 	set(&injector, "space", 12);
+	stats_read(&before, 0);
 	fail_next(&injector, 200);
 	expect_int(signal_at_page(), ==, 0);
 	hold(&injector);
 	set(&injector, "space", 0);
 	expect_int(times_left(&injector), <, 200);
+	expect_int(stats_since(&before, "cpu_faults_failed"), ==, 0);	/* the one that it was for was among them */
 	expect_in_ram(buf + TOUCHED * PAGE, PAGE);
 	w = where_is(buf, BYTES);
 	expect_int(w.present, >=, 1);
