@@ -70,33 +70,6 @@ void hgpu_svm_finalize(struct hgpu_migration *m)
 	m->core_ns += local_clock() - t0;
 }
 
-/**
- * hgpu_svm_can_leave_ram() - can this page become device-private?
- * @page: a system page, mapped or locked; NULL: there is none yet
- *
- * Only anonymous memory can. KSM compares its pages by reading them. And a page
- * that MADV_FREE gave up may be thrown away as long as it is clean: nobody would
- * see that a GPU wrote to it.
- *
- * Context: any.
- * Return: true if it can.
- */
-bool hgpu_svm_can_leave_ram(struct page *page)
-{
-	struct folio *folio;
-
-	if (!page)
-		return true;
-	folio = page_folio(page);
-	return folio_test_anon(folio) && folio_test_swapbacked(folio) &&
-	       !folio_test_ksm(folio);
-}
-
-static bool takes_device_pages(const struct hgpu_migration *m)
-{
-	return m->vma.flags & MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
-}
-
 /* Collected, or in VRAM already and not to be collected? */
 static bool is_complete(const struct hgpu_migration *m,
 			const struct hgpu_svm_chunk *chunk)
@@ -104,7 +77,7 @@ static bool is_complete(const struct hgpu_migration *m,
 	unsigned long slot = (m->vma.start >> PAGE_SHIFT) - chunk->va;
 	unsigned long end = slot + m->npages, n = m->vma.cpages;
 
-	if (takes_device_pages(m))
+	if (hgpu_svm_takes_device_pages(m))
 		return n >= m->npages;
 	for_each_set_bit_from(slot, chunk->used, end)
 		n++;
@@ -126,8 +99,8 @@ static void find_left_out(const struct hgpu_migration *m, unsigned long *left)
  * stays so until &hgpu_svms.notifier_lock, now held, is released. Otherwise it
  * was changing.
  */
-static int look_and_lock(struct hgpu_svm_range *range, unsigned long start,
-			 u32 n, void *owner)
+static int look_and_lock(struct hgpu_migration *m, struct hgpu_svm_range *range,
+			 unsigned long start, u32 n, void *owner)
 {
 	struct hgpu_svms *svms = range->svms;
 	struct hmm_range hmm = {
@@ -137,6 +110,7 @@ static int look_and_lock(struct hgpu_svm_range *range, unsigned long start,
 		.hmm_pfns = svms->scratch->pfns,
 		.dev_private_owner = owner,
 	};
+	u64 t0 = local_clock();
 	int err;
 
 	lockdep_assert_held(&svms->lock);
@@ -144,6 +118,7 @@ static int look_and_lock(struct hgpu_svm_range *range, unsigned long start,
 	memset(hmm.hmm_pfns, 0, n * sizeof(*hmm.hmm_pfns));
 	hmm.notifier_seq = mmu_interval_read_begin(hmm.notifier);
 	err = hmm_range_fault(&hmm);
+	m->core_ns += local_clock() - t0;
 	if (err)
 		return err;
 	mutex_lock(&svms->notifier_lock);
@@ -158,14 +133,14 @@ static int look_and_lock(struct hgpu_svm_range *range, unsigned long start,
  * not there, of a file or a device. All are as they were before. Should they
  * change just now, none is forgotten.
  */
-static void forget_immovable(const struct hgpu_migration *m,
+static void forget_immovable(struct hgpu_migration *m,
 			     struct hgpu_svm_range *range, unsigned long *left)
 {
 	const unsigned long *pfns = range->svms->scratch->pfns;
 	u32 i;
 
-	if (look_and_lock(range, m->vma.start, m->npages,
-			  takes_device_pages(m) ? m->vma.pgmap_owner : NULL))
+	if (look_and_lock(m, range, m->vma.start, m->npages,
+			  hgpu_svm_takes_device_pages(m) ? m->vma.pgmap_owner : NULL))
 		return;
 	for_each_set_bit(i, left, m->npages)
 		if (!(pfns[i] & HMM_PFN_VALID) ||
@@ -175,49 +150,74 @@ static void forget_immovable(const struct hgpu_migration *m,
 }
 
 /*
- * Is there a page of KSM's, or can that not be told? migrate_vma_setup() puts a
- * migration entry in the place of any page, and whoever puts it back finds it by
- * the reverse map. But KSM's knows only where it has merged pages itself. A child
- * has them at places that it may have lost with the parent; there the entry would
- * stay behind, and the next look at it ends in a BUG(). So there must be none.
+ * A page of KSM's? migrate_vma_setup() puts a migration entry in the place of any
+ * page, and whoever puts it back finds it by the reverse map. But KSM's knows only
+ * where it has merged pages itself. A child has them at places that it may have
+ * lost with the parent; there the entry would stay behind, and the next look at it
+ * ends in a BUG(). So there must be none.
  *
  * This is for what has been merged. What may be merged any moment is kept away by
  * hgpu_svm_migrate_to_vram(): a page is in its new place before the reverse map
  * knows it, so a look just before would not do. What is left is a page that a
  * child shares with a parent which has it merged at this very moment, or that
- * comes back from swap then: the kernel has no lock against that.
+ * comes back from swap then, or that NUMA balancing hides: the kernel has no lock
+ * against that.
  */
-static bool any_merged(struct hgpu_svm_range *range, unsigned long start, u32 n)
+static bool is_merged(unsigned long pfn)
+{
+	/* Nobody may read there: hmm_range_fault() does not tell what it is. */
+	if (pfn & HMM_PFN_ERROR)
+		return true;
+	return (pfn & HMM_PFN_VALID) && PageKsm(hmm_pfn_to_page(pfn));
+}
+
+/*
+ * May these pages be collected? -ENODATA: not before hgpu_svm_populate(). -EBUSY:
+ * no, one is merged, or that cannot be told.
+ */
+static int may_collect(struct hgpu_migration *m, struct hgpu_svm_range *range,
+		       unsigned long start, u32 n, unsigned long request)
 {
 	const unsigned long *pfns = range->svms->scratch->pfns;
 	unsigned int try = 0;
-	bool merged = false;
 	int err;
 	u32 i;
 
-	if (!IS_ENABLED(CONFIG_KSM))
-		return false;
+	if (!IS_ENABLED(CONFIG_KSM) && !request)
+		return 0;
 	do {
-		err = look_and_lock(range, start, n, NULL);
+		err = look_and_lock(m, range, start, n,
+				    hgpu_hive_owner(m->hdev));
 	} while (err == -EBUSY && ++try < HGPU_COLLECT_TRIES);
 	if (err)
-		return true;
-	for (i = 0; i < n && !merged; i++)
-		merged = (pfns[i] & HMM_PFN_VALID) &&
-			 PageKsm(hmm_pfn_to_page(pfns[i]));
+		return request ? -ENODATA : -EBUSY;
+	for (i = 0; i < n && err != -ENODATA; i++) {
+		/* What can be written to lacks nothing, and is not merged. */
+		if (pfns[i] & HMM_PFN_WRITE)
+			continue;
+		if (hgpu_svm_is_wanting(pfns[i], request))
+			err = -ENODATA;
+		else if (is_merged(pfns[i]))
+			err = -EBUSY;
+	}
 	mutex_unlock(&range->svms->notifier_lock);
-	return merged;
+	return err;
 }
 
-/* hgpu_svm_setup(), but of no page at all where there are merged ones. */
-static int setup_unmerged(struct hgpu_migration *m, struct hgpu_svm_range *range,
-			  struct vm_area_struct *vma, unsigned long start,
-			  unsigned long end, unsigned long select)
+/* hgpu_svm_setup() of all pages, or of none if they may not be collected. */
+static int setup_if_allowed(struct hgpu_migration *m,
+			    struct hgpu_svm_range *range,
+			    struct vm_area_struct *vma, unsigned long start,
+			    unsigned long end, unsigned long select,
+			    unsigned long request)
 {
-	if (any_merged(range, start, (end - start) >> PAGE_SHIFT)) {
+	int err = may_collect(m, range, start, (end - start) >> PAGE_SHIFT,
+			      request);
+
+	if (err) {
 		m->npages = 0;
 		m->vma.cpages = 0;
-		return 0;
+		return err == -EBUSY ? 0 : err;
 	}
 	return hgpu_svm_setup(m, vma, start, end, select, NULL);
 }
@@ -241,22 +241,23 @@ static bool still_left_out(const struct hgpu_migration *m,
  * @start: first address
  * @end: last address + 1
  * @select: MIGRATE_VMA_SELECT_*: with those of devices, the hive's come, too
+ * @request: what they must be before any is collected: HMM_PFN_REQ_*
  * @chunk: VRAM for the granule
  *
  * Context: as hgpu_svm_setup(), with &hgpu_svms.lock held; no page of @m is
  * locked.
- * Return: likewise.
+ * Return: likewise; -ENODATA: a page is not what @request asks for.
  */
 int hgpu_svm_collect(struct hgpu_migration *m, struct hgpu_svm_range *range,
 		     struct vm_area_struct *vma, unsigned long start,
 		     unsigned long end, unsigned long select,
-		     const struct hgpu_svm_chunk *chunk)
+		     unsigned long request, const struct hgpu_svm_chunk *chunk)
 {
 	DECLARE_BITMAP(left, HGPU_GRANULE_PAGES);
 	unsigned int try;
 	int err;
 
-	err = setup_unmerged(m, range, vma, start, end, select);
+	err = setup_if_allowed(m, range, vma, start, end, select, request);
 	if (err || is_complete(m, chunk))
 		return err;
 
@@ -266,7 +267,7 @@ int hgpu_svm_collect(struct hgpu_migration *m, struct hgpu_svm_range *range,
 		cond_resched();
 		if (try == 1)
 			forget_immovable(m, range, left);
-		err = setup_unmerged(m, range, vma, start, end, select);
+		err = setup_if_allowed(m, range, vma, start, end, select, request);
 		if (err || bitmap_empty(left, m->npages))
 			return err;
 		hgpu_stat_inc(m->hdev, migrate_again);

@@ -404,13 +404,13 @@ static void emit_job(struct hgpu_migration *m)
 	u64 vram0 = hgpu_vram_mc_addr(m->hdev, 0);
 	unsigned long pfn0 = m->hdev->pagemap.base_pfn;
 	const unsigned long *sys = system_pfns(m), *dev = device_pfns(m);
+	bool out = to_vram(m);
 	struct run run = { };
 	u32 i, holes = 0;
 
 	if (m->nsys)
 		hgpu_sdma_emit_gart_window(m->job, m->window, m->dma, m->nsys,
-					   to_vram(m) ? HGPU_GART_READ :
-							HGPU_GART_WRITE);
+					   out ? HGPU_GART_READ : HGPU_GART_WRITE);
 	for (i = 0; i < m->npages; i++) {
 		u64 vram, at;
 
@@ -425,10 +425,7 @@ static void emit_job(struct hgpu_migration *m)
 		} else if (!at) {
 			holes++;
 		}
-		if (to_vram(m))
-			emit_page(m, &run, at, vram);
-		else
-			emit_page(m, &run, vram, at);
+		emit_page(m, &run, out ? at : vram, out ? vram : at);
 	}
 	emit_run(m, &run);
 	hgpu_stat_add(m->hdev, holes_filled, holes);

@@ -28,7 +28,8 @@ static bool came_from_peer(const struct hgpu_migration *m, u32 i)
 {
 	struct page *page = migrate_pfn_to_page(m->src[i]);
 
-	return page && is_device_private_page(page);
+	return hgpu_svm_takes_device_pages(m) && page &&
+	       is_device_private_page(page);
 }
 
 /**
@@ -81,7 +82,8 @@ long hgpu_svm_finish(struct hgpu_migration *m)
 /* Is it where it shall go already? */
 static bool is_there(const struct hgpu_migration *m, const struct page *page)
 {
-	return page && hgpu_page_is_ours(m->hdev, page);
+	return hgpu_svm_takes_device_pages(m) && page &&
+	       hgpu_page_is_ours(m->hdev, page);
 }
 
 /*
@@ -122,17 +124,18 @@ static long choose_vram(struct hgpu_migration *m, struct hgpu_svm_chunk *chunk)
  * @start: first address
  * @end: last address + 1; at most HGPU_GRANULE_PAGES
  * @select: where pages are taken from: MIGRATE_VMA_SELECT_*
+ * @request: what they must be before any moves: HMM_PFN_REQ_*
  * @chunk: VRAM for them
  *
  * Context: process context, may sleep; mmap_lock (read) and &hgpu_svms.lock are
  * held.
  * Return: as hgpu_svm_begin_home(); -EAGAIN: pages that have moved on have all
- * places in the chunk.
+ * places in the chunk; -ENODATA: a page is not what @request asks for.
  */
 long hgpu_svm_begin_vram(struct hgpu_migration *m, struct hgpu_svm_range *range,
 			 struct vm_area_struct *vma, unsigned long start,
 			 unsigned long end, unsigned long select,
-			 struct hgpu_svm_chunk *chunk)
+			 unsigned long request, struct hgpu_svm_chunk *chunk)
 {
 	int err;
 
@@ -140,7 +143,8 @@ long hgpu_svm_begin_vram(struct hgpu_migration *m, struct hgpu_svm_range *range,
 	if (err)
 		return err;
 
-	err = hgpu_svm_collect(m, range, vma, start, end, select, chunk);
+	err = hgpu_svm_collect(m, range, vma, start, end, select, request,
+			       chunk);
 	if (err || !m->vma.cpages) {
 		hgpu_copy_cancel(m);
 		return err;

@@ -7,6 +7,8 @@
  * locked, since an allocation may have to evict.
  */
 
+#include <linux/sched/signal.h>
+
 #include "hgpu_process.h"
 #include "hgpu_svm_priv.h"
 #include "hgpu_svm_trace.h"
@@ -20,6 +22,8 @@
  * @range: covers it; NULL in a CPU fault
  * @chunk: VRAM for it; NULL on the way home
  * @select: on the way to VRAM, where pages are taken from: MIGRATE_VMA_SELECT_*
+ * @request: then, what they must be: HMM_PFN_REQ_*
+ * @done: it has had its turn; what has not moved then will not
  */
 struct granule {
 	unsigned long start;
@@ -27,6 +31,8 @@ struct granule {
 	struct hgpu_svm_range *range;
 	struct hgpu_svm_chunk *chunk;
 	unsigned long select;
+	unsigned long request;
+	bool done;
 };
 
 /* ---- the pipeline ---- */
@@ -38,7 +44,7 @@ static long begin(struct hgpu_migration *m, struct vm_area_struct *vma,
 	if (!g->chunk)
 		return hgpu_svm_begin_home(m, vma, g->start, g->end, NULL);
 	return hgpu_svm_begin_vram(m, g->range, vma, g->start, g->end,
-				   g->select, g->chunk);
+				   g->select, g->request, g->chunk);
 }
 
 /**
@@ -47,7 +53,7 @@ static long begin(struct hgpu_migration *m, struct vm_area_struct *vma,
  * @second: had as long as nobody else waits for it, or NULL
  * @busy: the one of them that is in flight, or NULL
  * @collected: there was something to move
- * @err: the first error
+ * @err: -ENODATA, or else the first error
  */
 struct pipeline {
 	struct hgpu_migration *first;
@@ -59,7 +65,7 @@ struct pipeline {
 
 static void pipeline_note(struct pipeline *p, long ret)
 {
-	if (ret < 0 && !p->err)
+	if (ret < 0 && (!p->err || ret == -ENODATA))
 		p->err = ret;
 }
 
@@ -71,7 +77,7 @@ static void pipeline_finish(struct pipeline *p)
 }
 
 static void pipeline_step(struct pipeline *p, struct vm_area_struct *vma,
-			  const struct granule *g)
+			  struct granule *g)
 {
 	struct hgpu_migration *next;
 	long ret;
@@ -87,6 +93,7 @@ static void pipeline_step(struct pipeline *p, struct vm_area_struct *vma,
 	if (p->busy == next)
 		pipeline_finish(p);
 	ret = begin(next, vma, g);
+	g->done = ret != -ENODATA && ret != -EAGAIN;
 	p->collected |= next->collected;
 	pipeline_note(p, ret);
 	if (ret > 0) {
@@ -96,19 +103,21 @@ static void pipeline_step(struct pipeline *p, struct vm_area_struct *vma,
 }
 
 /*
- * Migrate a batch, two granules in flight if the second migration is free.
- * Returns the first error; what could be moved has been. @collected is set if
- * there was something to move.
+ * Migrate what is to be done of a batch, two granules in flight if the second
+ * migration is free. Returns -ENODATA, if a granule must be populated first, or
+ * else the first error; what could be moved has been. @collected is set if there
+ * was something to move.
  */
 static int run_batch(struct hgpu_device *hdev, struct vm_area_struct *vma,
-		     const struct granule *g, unsigned int n,
-		     bool *collected)
+		     struct granule *g, unsigned int n, bool *collected)
 {
 	struct pipeline p = { .first = hgpu_migration_get(hdev) };
 
 	if (n > 1)
 		p.second = hgpu_migration_tryget(hdev);
 	for (; n--; g++) {
+		if (g->done)
+			continue;
 		pipeline_step(&p, vma, g);
 		cond_resched();
 	}
@@ -173,22 +182,41 @@ static unsigned long step_of(struct hgpu_svm_range *range,
 					      size >> PAGE_SHIFT) << PAGE_SHIFT;
 }
 
+/**
+ * struct trip - memory on its way to a GPU
+ * @range: covers it
+ * @vma: likewise
+ * @hdev: the GPU
+ * @what: for events; from where, and why
+ * @request: what pages must be before they move: HMM_PFN_REQ_*
+ * @collected: there was something to move
+ */
+struct trip {
+	struct hgpu_svm_range *range;
+	struct vm_area_struct *vma;
+	struct hgpu_device *hdev;
+	struct hgpu_smi_migration what;
+	unsigned long request;
+	bool collected;
+};
+
 /* VRAM for up to a batch of granules: @n of them. Returns why no more. */
-static int get_batch(struct hgpu_svm_range *range, struct hgpu_device *hdev,
-		     const struct hgpu_smi_migration *what, unsigned long start,
+static int get_batch(const struct trip *t, unsigned long start,
 		     unsigned long end, struct granule *g, unsigned int *n)
 {
 	for (*n = 0; *n < HGPU_MIGRATE_BATCH && start < end; g++, ++*n) {
 		g->start = start;
-		g->end = start + step_of(range, hdev, start, end);
-		g->range = range;
+		g->end = start + step_of(t->range, t->hdev, start, end);
+		g->range = t->range;
 		g->select = MIGRATE_VMA_SELECT_SYSTEM;
-		if (what->from)
+		if (t->what.from)
 			g->select |= MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
-		g->chunk = get_chunk(range, hdev, what->trigger, g);
+		g->request = t->request;
+		g->done = false;
+		g->chunk = get_chunk(t->range, t->hdev, t->what.trigger, g);
 		if (IS_ERR(g->chunk)) {
 			if (g->chunk == ERR_PTR(-ENOSPC) && !*n)
-				hgpu_stat_inc(hdev, vram_full);
+				hgpu_stat_inc(t->hdev, vram_full);
 			return PTR_ERR(g->chunk);
 		}
 		start = g->end;
@@ -197,22 +225,52 @@ static int get_batch(struct hgpu_svm_range *range, struct hgpu_device *hdev,
 }
 
 /* Other chunks in place of those that turned out to be full. */
-static int get_hidden(struct hgpu_svm_range *range, struct hgpu_device *hdev,
-		      enum KFD_MIGRATE_TRIGGERS trigger, struct granule *g,
-		      unsigned int n)
+static int get_hidden(const struct trip *t, struct granule *g, unsigned int n)
 {
 	struct hgpu_svm_chunk *chunk;
 
 	for (; n--; g++) {
 		if (!hgpu_chunk_hidden(g->chunk))
 			continue;
-		chunk = get_chunk(range, hdev, trigger, g);
+		chunk = get_chunk(t->range, t->hdev, t->what.trigger, g);
 		if (IS_ERR(chunk))
 			return PTR_ERR(chunk);
 		hgpu_chunk_put(g->chunk);
 		g->chunk = chunk;
 	}
 	return 0;
+}
+
+/* What is left to do, now with the pages that there are. */
+static int run_again(struct trip *t, struct granule *g, unsigned int n)
+{
+	unsigned int i;
+
+	for (i = 0; i < n; i++)
+		g[i].request = 0;
+	return run_batch(t->hdev, t->vma, g, n, &t->collected);
+}
+
+/*
+ * Mostly all pages are there. The look at them before they are collected tells
+ * that in passing, so they are populated only after it has told otherwise. The
+ * VRAM for them is had meanwhile and cannot be evicted, but by nothing that they
+ * may wait for.
+ */
+static int move_batch(struct trip *t, struct granule *g, unsigned int n)
+{
+	int err = run_batch(t->hdev, t->vma, g, n, &t->collected);
+
+	if (err == -ENODATA && t->request) {
+		hgpu_svm_populate(t->range, t->vma, t->hdev, g->start,
+				  g[n - 1].end, t->request);
+		if (fatal_signal_pending(current))
+			return 0;
+		err = run_again(t, g, n);
+	}
+	if (err == -EAGAIN)	/* once, with chunks that are new */
+		err = get_hidden(t, g, n) ?: run_again(t, g, n);
+	return err;
 }
 
 /* For events; the ends are the caller's. */
@@ -266,7 +324,7 @@ static bool never_moves(struct vm_area_struct *vma)
 }
 
 /*
- * Memory that KSM may merge at any moment cannot move to VRAM: any_merged() in
+ * Memory that KSM may merge at any moment cannot move to VRAM: is_merged() in
  * hgpu_svm_collect.c. It may not be allowed as long as mmap_lock is held.
  */
 static bool stays_in_ram(struct vm_area_struct *vma)
@@ -302,39 +360,36 @@ static struct hgpu_device *find_peer(struct hgpu_svms *svms,
  * not evicted; once filled it can be, for the next batch. So of more memory
  * than there is VRAM the end is in VRAM.
  */
-static int to_vram_by_batches(struct hgpu_svm_range *range,
-			      struct hgpu_device *hdev,
-			      struct vm_area_struct *vma, unsigned long start,
-			      unsigned long end,
-			      const struct hgpu_smi_migration *what)
+static int to_vram_by_batches(struct trip *t, unsigned long start,
+			      unsigned long end)
 {
-	bool begun = false, collected = false;
 	struct granule g[HGPU_MIGRATE_BATCH];
+	bool begun = false;
 	int err = 0, ret;
 
 	while (start < end && !err && !fatal_signal_pending(current)) {
 		unsigned int i, n;
 
-		err = get_batch(range, hdev, what, start, end, g, &n);
+		err = get_batch(t, start, end, g, &n);
 		if (!n)
 			break;
 		if (err == -ENOSPC)
 			err = 0;
 		if (!begun)
-			hgpu_smi_migrate_start(hdev, what);
+			hgpu_smi_migrate_start(t->hdev, &t->what);
 		begun = true;
-		ret = run_batch(hdev, vma, g, n, &collected);
-		if (ret == -EAGAIN)	/* once, with chunks that are new */
-			ret = get_hidden(range, hdev, what->trigger, g, n) ?:
-			      run_batch(hdev, vma, g, n, &collected);
+		ret = move_batch(t, g, n);
 		if (ret && !err)
 			err = ret;
-		start = g[n - 1].end;
+		if (!ret)
+			start = g[n - 1].end;
 		for (i = 0; i < n; i++)
 			hgpu_chunk_put(g[i].chunk);
 	}
-	if (collected)
-		hgpu_smi_migrate_end(hdev, what);
+	if (t->collected)
+		hgpu_smi_migrate_end(t->hdev, &t->what);
+	/* What stays for lack of VRAM, or after an error, is to be there, too. */
+	hgpu_svm_populate(t->range, t->vma, t->hdev, start, end, t->request);
 	return err;
 }
 
@@ -347,6 +402,7 @@ static int to_vram_by_batches(struct hgpu_svm_range *range,
  * @end: last address + 1
  * @trigger: why, for events
  *
+ * A prefetch has pages made present first, as hgpu_svm_populate_request() says.
  * Pages that cannot be moved (of files, pinned, locked by others, KSM's) stay
  * where they are; that is no error. Those of other GPUs do, too, unless of the same
  * hive: these are copied from VRAM to VRAM.
@@ -363,22 +419,30 @@ int hgpu_svm_migrate_to_vram(struct hgpu_svm_range *range,
 			     unsigned long end,
 			     enum KFD_MIGRATE_TRIGGERS trigger)
 {
-	struct hgpu_smi_migration what = describe(range, start, end, trigger);
+	struct trip t = {
+		.range = range,
+		.vma = vma,
+		.hdev = hdev,
+		.what = describe(range, start, end, trigger),
+	};
 	struct hgpu_device *peer;
 	u64 t0 = local_clock();
-	int err;
+	int err = 0;
 
 	lockdep_assert_held(&range->svms->lock);
 	mmap_assert_locked(range->svms->mm);
 
-	if (stays_in_ram(vma))
-		return 0;
-
-	peer = find_peer(range->svms, hdev, start, end);
-	if (peer)
-		what.from = peer->gpu_id;
-	what.to = hdev->gpu_id;
-	err = to_vram_by_batches(range, hdev, vma, start, end, &what);
+	if (trigger == KFD_MIGRATE_TRIGGER_PREFETCH)
+		t.request = hgpu_svm_populate_request(range, vma);
+	if (stays_in_ram(vma)) {
+		hgpu_svm_populate(range, vma, hdev, start, end, t.request);
+	} else {
+		peer = find_peer(range->svms, hdev, start, end);
+		if (peer)
+			t.what.from = peer->gpu_id;
+		t.what.to = hdev->gpu_id;
+		err = to_vram_by_batches(&t, start, end);
+	}
 	hgpu_stat_add(hdev, migrate_ns, local_clock() - t0);
 	return err;
 }

@@ -113,9 +113,16 @@ struct hgpu_svm_mapped {
 int hgpu_svm_map(struct hgpu_svms *svms, struct hgpu_svm_range *range,
 		 struct vm_area_struct *vma, unsigned int gpu, u64 first,
 		 u64 last, u32 flags, struct hgpu_svm_mapped *mapped);
+
+/* Making pages present (hgpu_svm_populate.c) */
+
+unsigned long hgpu_svm_populate_request(const struct hgpu_svm_range *range,
+					struct vm_area_struct *vma);
+bool hgpu_svm_is_wanting(unsigned long pfn, unsigned long request);
 void hgpu_svm_populate(struct hgpu_svm_range *range,
 		       struct vm_area_struct *vma, struct hgpu_device *hdev,
-		       u64 first, u64 last);
+		       unsigned long start, unsigned long end,
+		       unsigned long request);
 
 /* PTEs (hgpu_svm_pte.c) */
 
@@ -301,6 +308,34 @@ struct hgpu_migration {
 	struct scatterlist sg[HGPU_GRANULE_PAGES];
 };
 
+/* Are pages of devices collected, too, and not only the system's? */
+static inline bool hgpu_svm_takes_device_pages(const struct hgpu_migration *m)
+{
+	return m->vma.flags & MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
+}
+
+/**
+ * hgpu_svm_can_leave_ram() - can this page become device-private?
+ * @page: a system page, mapped or locked; NULL: there is none yet
+ *
+ * Only anonymous memory can. KSM compares its pages by reading them. And a page
+ * that MADV_FREE gave up may be thrown away as long as it is clean: nobody would
+ * see that a GPU wrote to it.
+ *
+ * Context: any.
+ * Return: true if it can.
+ */
+static inline bool hgpu_svm_can_leave_ram(struct page *page)
+{
+	struct folio *folio;
+
+	if (!page)
+		return true;
+	folio = page_folio(page);
+	return folio_test_anon(folio) && folio_test_swapbacked(folio) &&
+	       !folio_test_ksm(folio);
+}
+
 int hgpu_migrations_init(struct hgpu_device *hdev);
 void hgpu_migrations_fini(struct hgpu_device *hdev);
 struct hgpu_migration *hgpu_migration_get(struct hgpu_device *hdev);
@@ -315,11 +350,10 @@ int hgpu_svm_setup(struct hgpu_migration *m, struct vm_area_struct *vma,
 		   unsigned long start, unsigned long end, unsigned long select,
 		   struct page *fault_page);
 void hgpu_svm_finalize(struct hgpu_migration *m);
-bool hgpu_svm_can_leave_ram(struct page *page);
 int hgpu_svm_collect(struct hgpu_migration *m, struct hgpu_svm_range *range,
 		     struct vm_area_struct *vma, unsigned long start,
 		     unsigned long end, unsigned long select,
-		     const struct hgpu_svm_chunk *chunk);
+		     unsigned long request, const struct hgpu_svm_chunk *chunk);
 
 int hgpu_copy_prepare(struct hgpu_migration *m, enum dma_data_direction dir);
 long hgpu_copy_start(struct hgpu_migration *m, long chosen);
@@ -351,7 +385,7 @@ long hgpu_svm_choose_ram(struct hgpu_migration *m, struct vm_area_struct *vma,
 long hgpu_svm_begin_vram(struct hgpu_migration *m, struct hgpu_svm_range *range,
 			 struct vm_area_struct *vma, unsigned long start,
 			 unsigned long end, unsigned long select,
-			 struct hgpu_svm_chunk *chunk);
+			 unsigned long request, struct hgpu_svm_chunk *chunk);
 long hgpu_svm_begin_home(struct hgpu_migration *m, struct vm_area_struct *vma,
 			 unsigned long start, unsigned long end,
 			 struct page *fault_page);

@@ -232,12 +232,13 @@ void hgpu_svm_write_ptes_locked(struct hgpu_svms *svms, unsigned int gpu,
 {
 	struct hgpu_vm *vm = svms->gpus[gpu].vm;
 	u64 *old = svms->scratch->old;
-	bool flush = when == HGPU_FLUSH_ALWAYS;
+	bool any_old, flush;
 	u32 i;
 
 	lockdep_assert_held(&svms->notifier_lock);
 
-	flush |= hgpu_vm_read(vm, first, n, old) != 0;
+	any_old = hgpu_vm_read(vm, first, n, old);
+	flush = any_old || when == HGPU_FLUSH_ALWAYS;
 	if (!is_huge(ptes, first, n) ||
 	    !hgpu_vm_set_huge(vm, first, hgpu_pde_huge(ptes[0])))
 		flush |= hgpu_vm_set(vm, first, n, ptes) != 0;
@@ -245,6 +246,8 @@ void hgpu_svm_write_ptes_locked(struct hgpu_svms *svms, unsigned int gpu,
 		hgpu_vm_flush_tlb(vm);
 	if (when == HGPU_FLUSH_ALWAYS)
 		trace_hgpu_svm_replay(svms, gpu, first, n);
+	if (!any_old)
+		return;
 	for (i = 0; i < n; i++)
 		if (old[i] == ptes[i])
 			old[i] = 0;

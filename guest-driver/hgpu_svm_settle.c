@@ -147,9 +147,6 @@ static int move_now(struct hgpu_svms *svms, struct hgpu_svm_range *range,
 		return err;
 	if (gpu < 0)
 		return 0;
-	if (range->attrs.flags & KFD_IOCTL_SVM_FLAG_HOST_ACCESS)
-		hgpu_svm_populate(range, vma, svms->gpus[gpu].hdev, first,
-				  last);
 	/* As in KFD, memory that does not fit simply stays where it is. */
 	hgpu_svm_migrate_to_vram(range, svms->gpus[gpu].hdev, vma, start, end,
 				 KFD_MIGRATE_TRIGGER_PREFETCH);

@@ -590,6 +590,7 @@ static void memory_moves_when_it_is_not_to_be_merged(void)
 	expect_int(svm_prefetch(&gpu, buf[0], BYTES, gpu.id), ==, 0);
 	expect_in_ram(buf[0], BYTES);
 	expect_merged(buf[1]);
+	expect_int(merged(buf), ==, 0);
 	expect(!madvise(buf[0], BYTES, MADV_UNMERGEABLE), "MADV_UNMERGEABLE: %s", strerror(errno));
 	expect_int(svm_prefetch(&gpu, buf[0], BYTES, gpu.id), ==, 0);
 	expect_in_vram(buf[0], BYTES);
@@ -640,6 +641,10 @@ static void use_what_was_merged(void *arg)
 		used++;
 		set_flags(buf, BYTES, KFD_IOCTL_SVM_ATTR_CLR_FLAGS, KFD_IOCTL_SVM_FLAG_HOST_ACCESS);
 		expect_int(svm_prefetch(&gpu, buf, BYTES, gpu.id), ==, 0);
+		expect_merged(buf);
+		expect(!mprotect(buf, BYTES, PROT_NONE), "mprotect: %s", strerror(errno));
+		expect_int(svm_prefetch(&gpu, buf, BYTES, gpu.id), ==, 0);
+		expect(!mprotect(buf, BYTES, PROT_READ | PROT_WRITE), "mprotect: %s", strerror(errno));
 		expect_merged(buf);
 		queue_copy(&q, copy, buf, BYTES);
 		queue_run(&q);

@@ -211,6 +211,18 @@ static void nothing_moves_and_nothing_is_told_without_vram(void)
 	check_numbered(buf, FITS);
 }
 
+/* As for memory that moves: what the processor has never touched is there afterwards. */
+static void prefetch_makes_memory_present_without_vram(void)
+{
+	char *buf = map_anon(FITS);
+
+	gpu_open(&gpu, 0);
+	take_all_vram();
+	expect_int(svm_prefetch(&gpu, buf, FITS, gpu.id), ==, 0);
+	expect_in_ram(buf, FITS);
+	value_check(buf, FITS, 0);
+}
+
 /* ---- which one goes ---- */
 
 /* Use granules one after the other until one more evicts; returns how many were used. */
@@ -408,6 +420,7 @@ static const struct tap_test tests[] = {
 	TAP_TEST(buffers_get_vram_that_shared_memory_fills),
 	TAP_TEST(buffers_are_not_evicted),
 	TAP_TEST(nothing_moves_and_nothing_is_told_without_vram),
+	TAP_TEST(prefetch_makes_memory_present_without_vram),
 	TAP_TEST(vram_is_used_again_when_it_is_free),
 	TAP_TEST(memory_used_last_stays),
 	TAP_TEST(what_goes_round_comes_to_rest),
