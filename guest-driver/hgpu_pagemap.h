@@ -50,7 +50,8 @@ struct hgpu_migration;
  *	&hgpu_pagemap.lock
  * @pfn: of the first page
  * @npages: at most HGPU_GRANULE_PAGES
- * @owner: who may find it again, a cookie; with @va the key in the hash
+ * @owner: who may find it again, even if it has long been gone: &hgpu_svms.id;
+ *	with @va the key in the hash
  * @va: page number of the virtual address that page 0 was made for
  * @used: pages that are live; set by migration, under @owner's lock, cleared by
  *	page_free
@@ -71,7 +72,7 @@ struct hgpu_svm_chunk {
 	unsigned int fillers;
 	unsigned long pfn;
 	u32 npages;
-	const void *owner;
+	u64 owner;
 	unsigned long va;
 	DECLARE_BITMAP(used, HGPU_GRANULE_PAGES);
 	unsigned long flags;
@@ -92,7 +93,7 @@ struct hgpu_svm_chunk {
  * @times: so often, each soon after the one before
  */
 struct hgpu_evicted {
-	const void *owner;
+	u64 owner;
 	unsigned long va;
 	u64 when;
 	unsigned int times;

@@ -109,10 +109,12 @@ void hgpu_svm_exit(void)
 
 int hgpu_svms_init(struct hgpu_svms *svms, struct mm_struct *mm)
 {
+	static atomic64_t last_id;
 	unsigned int i;
 
 	init_locks(svms);
 	svms->mm = mm;
+	svms->id = atomic64_inc_return(&last_id);
 	svms->ranges = RB_ROOT_CACHED;
 	svms->range_cap = SZ_1G >> PAGE_SHIFT;
 	INIT_LIST_HEAD(&svms->unmapped);

@@ -138,6 +138,8 @@ struct hgpu_svm_denial {
  * struct hgpu_svms - shared virtual memory of one process
  * @mm: the process's; not a reference, use mmget_not_zero(): it stays
  *	allocated until hgpu_svms_fini() returns
+ * @id: no other has, or ever had, the same: VRAM and what is known of it may
+ *	outlive the process
  * @pid: for messages and events
  * @xnack: recoverable faults are on; written under @lock and @notifier_lock while
  *	no queue lives, read under either
@@ -176,6 +178,7 @@ struct hgpu_svm_denial {
  */
 struct hgpu_svms {
 	struct mm_struct *mm;
+	u64 id;
 	pid_t pid;
 	bool xnack;
 

@@ -8,16 +8,16 @@
 #include "hgpu_svm_priv.h"
 #include "hgpu_svm_trace.h"
 
-static struct hlist_head *chunk_bucket(struct hgpu_pagemap *pm,
-				       const void *owner, unsigned long va)
+static struct hlist_head *chunk_bucket(struct hgpu_pagemap *pm, u64 owner,
+				       unsigned long va)
 {
-	unsigned long key = (unsigned long)owner ^ (va / HGPU_GRANULE_PAGES);
+	u64 key = (owner << 40) + va / HGPU_GRANULE_PAGES;
 
-	return &pm->hash[hash_long(key, HGPU_CHUNK_HASH_BITS)];
+	return &pm->hash[hash_64(key, HGPU_CHUNK_HASH_BITS)];
 }
 
 /* Can it be filled with these? &hgpu_pagemap.lock is held. */
-static bool chunk_serves(const struct hgpu_svm_chunk *chunk, const void *owner,
+static bool chunk_serves(const struct hgpu_svm_chunk *chunk, u64 owner,
 			 unsigned long va, u32 npages)
 {
 	return chunk->owner == owner && va >= chunk->va &&
@@ -27,9 +27,8 @@ static bool chunk_serves(const struct hgpu_svm_chunk *chunk, const void *owner,
 }
 
 /* A chunk of the same owner that was made for these addresses. */
-static struct hgpu_svm_chunk *chunk_find(struct hgpu_pagemap *pm,
-					 const void *owner, unsigned long va,
-					 u32 npages)
+static struct hgpu_svm_chunk *chunk_find(struct hgpu_pagemap *pm, u64 owner,
+					 unsigned long va, u32 npages)
 {
 	struct hgpu_svm_chunk *chunk;
 
@@ -57,8 +56,8 @@ static struct hgpu_svm_chunk *chunk_find(struct hgpu_pagemap *pm,
  * Context: any but interrupts; the answer may be of yesterday.
  * Return: true if there is a chunk for some of the addresses.
  */
-bool hgpu_chunk_any(struct hgpu_device *hdev, const void *owner,
-		    unsigned long va, unsigned long npages)
+bool hgpu_chunk_any(struct hgpu_device *hdev, u64 owner, unsigned long va,
+		    unsigned long npages)
 {
 	unsigned long at = ALIGN_DOWN(va, HGPU_GRANULE_PAGES), end = va + npages;
 	struct hgpu_pagemap *pm = &hdev->pagemap;
@@ -95,9 +94,8 @@ static void add_live(const struct hgpu_svm_chunk *chunk, unsigned long *live)
  * Context: any but interrupts.
  * Return: how many.
  */
-u32 hgpu_chunk_count(struct hgpu_device *hdev, const void *owner,
-		     unsigned long block, unsigned long first,
-		     unsigned long last)
+u32 hgpu_chunk_count(struct hgpu_device *hdev, u64 owner, unsigned long block,
+		     unsigned long first, unsigned long last)
 {
 	unsigned long end = min(last + 1 - block, (unsigned long)HGPU_GRANULE_PAGES);
 	unsigned long start = max(first, block) - block;
@@ -131,8 +129,8 @@ u32 hgpu_chunk_count(struct hgpu_device *hdev, const void *owner,
  * Context: any but interrupts.
  * Return: what to give to hgpu_chunk_get(), 1 to @npages.
  */
-u32 hgpu_chunk_step(struct hgpu_device *hdev, const void *owner,
-		    unsigned long va, u32 npages)
+u32 hgpu_chunk_step(struct hgpu_device *hdev, u64 owner, unsigned long va,
+		    u32 npages)
 {
 	unsigned long block = ALIGN_DOWN(va, HGPU_GRANULE_PAGES);
 	struct hgpu_pagemap *pm = &hdev->pagemap;
@@ -171,9 +169,9 @@ static int chunk_add(struct hgpu_pagemap *pm, struct hgpu_svm_chunk *chunk)
 	return err;
 }
 
-static struct hgpu_svm_chunk *chunk_new(struct hgpu_device *hdev,
-					const void *owner, unsigned long va,
-					u32 npages, u32 bo_flags)
+static struct hgpu_svm_chunk *chunk_new(struct hgpu_device *hdev, u64 owner,
+					unsigned long va, u32 npages,
+					u32 bo_flags)
 {
 	u64 size = (u64)npages << PAGE_SHIFT;
 	struct hgpu_svm_chunk *chunk;
@@ -215,7 +213,7 @@ err_free:
 /**
  * hgpu_chunk_get() - VRAM for a granule
  * @hdev: the GPU
- * @owner: a cookie; the caller lets no two threads fill chunks of one owner
+ * @owner: &hgpu_svms.id; the caller lets no two threads fill chunks of one owner
  * @va: page number of the granule's first page
  * @npages: at most HGPU_GRANULE_PAGES, within one aligned HGPU_GRANULE_PAGES
  * @bo_flags: HGPU_BO_MAY_EVICT or 0
@@ -230,9 +228,9 @@ err_free:
  * Return: the chunk, to be filled until hgpu_chunk_put(); ERR_PTR: -ENOSPC
  * when VRAM is full and nothing can be evicted just now, -ENOMEM, -ENODEV.
  */
-struct hgpu_svm_chunk *hgpu_chunk_get(struct hgpu_device *hdev,
-				      const void *owner, unsigned long va,
-				      u32 npages, u32 bo_flags)
+struct hgpu_svm_chunk *hgpu_chunk_get(struct hgpu_device *hdev, u64 owner,
+				      unsigned long va, u32 npages,
+				      u32 bo_flags)
 {
 	struct hgpu_svm_chunk *chunk;
 

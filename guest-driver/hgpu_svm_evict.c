@@ -84,8 +84,8 @@ out_put:
 #define HGPU_ROUND_TIMES	4
 #define HGPU_ROUND_EVICTIONS	16
 
-static struct hgpu_evicted *find_evicted(struct hgpu_pagemap *pm,
-					 const void *owner, unsigned long va)
+static struct hgpu_evicted *find_evicted(struct hgpu_pagemap *pm, u64 owner,
+					 unsigned long va)
 {
 	struct hgpu_evicted *e;
 
@@ -97,8 +97,7 @@ static struct hgpu_evicted *find_evicted(struct hgpu_pagemap *pm,
 	return NULL;
 }
 
-static void note_evicted(struct hgpu_pagemap *pm, const void *owner,
-			 unsigned long va)
+static void note_evicted(struct hgpu_pagemap *pm, u64 owner, unsigned long va)
 {
 	struct hgpu_evicted *e;
 
@@ -130,7 +129,7 @@ bool hgpu_svm_goes_round(struct hgpu_svms *svms, struct hgpu_device *hdev,
 	unsigned int times;
 
 	spin_lock(&pm->lock);
-	e = find_evicted(pm, svms, va);
+	e = find_evicted(pm, svms->id, va);
 	times = e ? e->times : 0;
 	spin_unlock(&pm->lock);
 	return times >= HGPU_ROUND_TIMES;
@@ -172,7 +171,7 @@ bool hgpu_svm_evict_bo(struct hgpu_bo *bo)
 	struct hgpu_device *hdev = to_hgpu(bo->tbo.base.dev);
 	struct hgpu_smi_migration what;
 	struct hgpu_svm_chunk *chunk;
-	const void *owner;
+	u64 owner;
 	long moved;
 
 	if (hgpu_chunk_evict_begin(hdev, bo, &chunk)) {

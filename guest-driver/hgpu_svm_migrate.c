@@ -155,7 +155,7 @@ static struct hgpu_svm_chunk *get_chunk(struct hgpu_svm_range *range,
 	if (trigger == KFD_MIGRATE_TRIGGER_PAGEFAULT_GPU &&
 	    hgpu_svm_goes_round(range->svms, hdev, va))
 		bo_flags = 0;
-	chunk = hgpu_chunk_get(hdev, range->svms, va,
+	chunk = hgpu_chunk_get(hdev, range->svms->id, va,
 			       (g->end - g->start) >> PAGE_SHIFT, bo_flags);
 	if (chunk == ERR_PTR(-ENOSPC) && !bo_flags) {
 		hgpu_stat_inc(hdev, evictions_forgone);
@@ -177,7 +177,7 @@ static unsigned long step_of(struct hgpu_svm_range *range,
 {
 	unsigned long size = granule_end(start, end) - start;
 
-	return (unsigned long)hgpu_chunk_step(hdev, range->svms,
+	return (unsigned long)hgpu_chunk_step(hdev, range->svms->id,
 					      start >> PAGE_SHIFT,
 					      size >> PAGE_SHIFT) << PAGE_SHIFT;
 }
@@ -346,7 +346,7 @@ static struct hgpu_device *find_peer(struct hgpu_svms *svms,
 	for (i = 0; i < HGPU_SVM_MAX_GPUS; i++) {
 		peer = svms->gpus[i].hdev;
 		if (peer && peer != hdev && hgpu_hive_same(peer, hdev) &&
-		    hgpu_chunk_any(peer, svms, start >> PAGE_SHIFT,
+		    hgpu_chunk_any(peer, svms->id, start >> PAGE_SHIFT,
 				   (end - start) >> PAGE_SHIFT))
 			return peer;
 	}
@@ -504,7 +504,7 @@ int hgpu_svm_migrate_home(struct hgpu_svm_range *range,
 
 	what.from = hdev->gpu_id;
 	tell = hgpu_smi_heard(hdev) &&
-	       hgpu_chunk_any(hdev, range->svms, what.first, what.npages);
+	       hgpu_chunk_any(hdev, range->svms->id, what.first, what.npages);
 	if (tell)
 		hgpu_smi_migrate_start(hdev, &what);
 	err = home_by_batches(range, hdev, vma, start, end, &collected);
@@ -533,7 +533,7 @@ bool hgpu_svm_is_foreign(struct hgpu_svms *svms, unsigned int gpu, u64 first,
 	lockdep_assert_held(&svms->lock);
 	for (i = 0; i < HGPU_SVM_MAX_GPUS; i++)
 		if ((strangers & BIT(i)) &&
-		    hgpu_chunk_any(svms->gpus[i].hdev, svms, first,
+		    hgpu_chunk_any(svms->gpus[i].hdev, svms->id, first,
 				   last - first + 1))
 			return true;
 	return false;

@@ -209,17 +209,16 @@ void hgpu_svm_restore_work(struct work_struct *work);
 
 /* VRAM chunks (hgpu_svm_chunk.c) */
 
-struct hgpu_svm_chunk *hgpu_chunk_get(struct hgpu_device *hdev,
-				      const void *owner, unsigned long va,
-				      u32 npages, u32 bo_flags);
+struct hgpu_svm_chunk *hgpu_chunk_get(struct hgpu_device *hdev, u64 owner,
+				      unsigned long va, u32 npages,
+				      u32 bo_flags);
 void hgpu_chunk_touch(struct hgpu_svm_chunk *chunk);
-bool hgpu_chunk_any(struct hgpu_device *hdev, const void *owner,
-		    unsigned long va, unsigned long npages);
-u32 hgpu_chunk_count(struct hgpu_device *hdev, const void *owner,
-		     unsigned long block, unsigned long first,
-		     unsigned long last);
-u32 hgpu_chunk_step(struct hgpu_device *hdev, const void *owner,
-		    unsigned long va, u32 npages);
+bool hgpu_chunk_any(struct hgpu_device *hdev, u64 owner, unsigned long va,
+		    unsigned long npages);
+u32 hgpu_chunk_count(struct hgpu_device *hdev, u64 owner, unsigned long block,
+		     unsigned long first, unsigned long last);
+u32 hgpu_chunk_step(struct hgpu_device *hdev, u64 owner, unsigned long va,
+		    u32 npages);
 void hgpu_chunk_put(struct hgpu_svm_chunk *chunk);
 void hgpu_chunk_unref(struct hgpu_svm_chunk *chunk);
 int hgpu_chunk_evict_begin(struct hgpu_device *hdev, struct hgpu_bo *bo,

@@ -38,7 +38,7 @@ u64 hgpu_svm_vram_pages(struct hgpu_svms *svms, unsigned int gpu, u64 first,
 		return 0;
 	for (block = ALIGN_DOWN(first, (u64)HGPU_GRANULE_PAGES); block <= last;
 	     block += HGPU_GRANULE_PAGES)
-		pages += hgpu_chunk_count(hdev, svms, block, first, last);
+		pages += hgpu_chunk_count(hdev, svms->id, block, first, last);
 	return pages;
 }
 

@@ -266,10 +266,11 @@ static void memory_used_last_stays(void)
 		value_check(buf + i * GRANULE, GRANULE, i + 1);
 }
 
+enum { TURNS = 6, FEW_TURNS = 4 };
+
 /* With room for two or three, six take turns: that must not go on for ever. */
 static void what_goes_round_comes_to_rest(void)
 {
-	enum { TURNS = 6 };
 	const int rounds = tap_brief() ? 20 : 40;
 	char *buf = map_anon(TURNS * GRANULE);
 	struct stats s;
@@ -295,6 +296,41 @@ static void what_goes_round_comes_to_rest(void)
 	expect_int(svm_prefetch(&gpu, buf, GRANULE, gpu.id), ==, 0);
 	expect_in_vram(buf, GRANULE);
 	bo_destroy(&bo);
+}
+
+/* With room for two or three, four take turns three times: not often enough for any to go round. */
+static void take_a_few_turns(void *buf)
+{
+	struct stats s;
+	struct bo bo;
+
+	gpu_and_queue(&gpu, &q);
+	bo_create_as(&bo, &gpu, FITS, VRAM_BUFFER);
+	stats_read(&s, 0);
+	for (int i = 0; i < 3 * FEW_TURNS; i++) {
+		queue_write32(&q, (char *)buf + i % FEW_TURNS * GRANULE, i);
+		queue_run(&q);
+	}
+	expect_int(stats_since(&s, "evictions_forgone"), ==, 0);
+	expect_int(stats_since(&s, "evictions"), >=, 2 * FEW_TURNS);
+	bo_destroy(&bo);
+}
+
+/*
+ * What went round in one process says nothing of the next one, which has other memory at the same addresses,
+ * and in the kernel often its structures, too.
+ */
+static void what_went_round_is_not_inherited(void)
+{
+	char *buf = map_anon(FEW_TURNS * GRANULE);
+
+	for (int i = 0; i < (tap_brief() ? 6 : 12); i++) {
+		const char *trouble;
+
+		tap_join(tap_fork(take_a_few_turns, buf));
+		trouble = nothing_left();
+		expect(!trouble, "%s", trouble);
+	}
 }
 
 /* ---- many at once ---- */
@@ -424,6 +460,7 @@ static const struct tap_test tests[] = {
 	TAP_TEST(vram_is_used_again_when_it_is_free),
 	TAP_TEST(memory_used_last_stays),
 	TAP_TEST(what_goes_round_comes_to_rest),
+	TAP_TEST(what_went_round_is_not_inherited),
 	TAP_TEST(several_times_vram_at_random_beside_a_writer),
 	TAP_TEST(processes_compete_for_vram),
 	TAP_TEST(page_tables_push_memory_out),
