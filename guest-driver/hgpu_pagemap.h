@@ -55,6 +55,8 @@ struct hgpu_migration;
  * @va: page number of the virtual address that page 0 was made for
  * @used: pages that are live; set by migration, under @owner's lock, cleared by
  *	page_free
+ * @moved: those of them whose contents are elsewhere: somebody still has a
+ *	reference to the page. Set, for good, while it is locked
  * @flags: HGPU_CHUNK_* bits
  * @pasid: @owner's, to find it and its attributes as long as it lives
  * @pid: @owner's, for events; as are the next two, which are attributes of the
@@ -75,6 +77,7 @@ struct hgpu_svm_chunk {
 	u64 owner;
 	unsigned long va;
 	DECLARE_BITMAP(used, HGPU_GRANULE_PAGES);
+	DECLARE_BITMAP(moved, HGPU_GRANULE_PAGES);
 	unsigned long flags;
 	u16 pasid;
 	pid_t pid;

@@ -38,6 +38,7 @@
 	COUNTER(evictions_refused)	/* ... and could not have */	\
 	COUNTER(evictions_forgone)	/* ... for what goes round */	\
 	COUNTER(pages_evicted)		/* of pages_to_ram */		\
+	COUNTER(pages_moved_found)	/* ... that had moved, and were let go */ \
 	COUNTER(vram_chunks_alloc)					\
 	COUNTER(vram_chunks_freed)					\
 	COUNTER(vram_pages_freed)	/* page_free callbacks */	\

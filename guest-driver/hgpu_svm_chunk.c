@@ -454,6 +454,19 @@ struct page *hgpu_chunk_take_page(struct hgpu_svm_chunk *chunk, u32 slot)
 }
 
 /**
+ * hgpu_chunk_page_moved() - the contents of a page are elsewhere from now on
+ * @page: of a chunk of any GPU, live and locked; nothing maps it
+ *
+ * Context: any but interrupts.
+ */
+void hgpu_chunk_page_moved(struct page *page)
+{
+	struct hgpu_svm_chunk *chunk = page->zone_device_data;
+
+	set_bit(page_to_pfn(page) - chunk->pfn, chunk->moved);
+}
+
+/**
  * hgpu_chunk_page_free() - the last reference to a page is gone
  * @page: the page
  *
@@ -462,11 +475,13 @@ struct page *hgpu_chunk_take_page(struct hgpu_svm_chunk *chunk, u32 slot)
 void hgpu_chunk_page_free(struct page *page)
 {
 	struct hgpu_svm_chunk *chunk = page->zone_device_data;
+	unsigned long slot = page_to_pfn(page) - chunk->pfn;
 
 	page->zone_device_data = NULL;
 	hgpu_stat_inc(chunk->hdev, vram_pages_freed);
+	clear_bit(slot, chunk->moved);
 	/* The next one to take the page has it as it was left here. */
-	clear_bit_unlock(page_to_pfn(page) - chunk->pfn, chunk->used);
+	clear_bit_unlock(slot, chunk->used);
 	hgpu_chunk_unref(chunk);
 }
 

@@ -34,10 +34,37 @@ static long evict_collected(struct hgpu_migration *m)
 	}
 
 	migrate_device_pages(m->src, m->dst, m->npages);
-	for (i = 0; i < m->npages; i++)
-		moved += m->dst[i] && (m->src[i] & MIGRATE_PFN_MIGRATE);
+	for (i = 0; i < m->npages; i++) {
+		if (!m->dst[i] || !(m->src[i] & MIGRATE_PFN_MIGRATE))
+			continue;
+		hgpu_chunk_page_moved(migrate_pfn_to_page(m->src[i]));
+		moved++;
+	}
 	hgpu_stat_add(m->hdev, pages_to_ram, moved);
 	return moved;
+}
+
+/*
+ * Let go of pages that have moved already and that somebody, a CPU fault say,
+ * still had a reference to: migrate_device_range() finds them by pfn. The core
+ * would move such a page once more, although its memory cgroup went with its
+ * contents and its anon_vma may be gone.
+ */
+static void let_moved_go(struct hgpu_migration *m,
+			 const struct hgpu_svm_chunk *chunk)
+{
+	struct folio *folio;
+	unsigned int i;
+
+	for_each_set_bit(i, chunk->moved, m->npages) {
+		if (!m->src[i])
+			continue;
+		folio = page_folio(migrate_pfn_to_page(m->src[i]));
+		m->src[i] = 0;
+		folio_unlock(folio);
+		folio_put(folio);
+		hgpu_stat_inc(m->hdev, pages_moved_found);
+	}
 }
 
 /* Bring home what can be locked of a chunk. Returns pages moved or an error. */
@@ -57,6 +84,7 @@ static long evict_chunk(struct hgpu_svm_chunk *chunk)
 		hgpu_copy_cancel(m);
 		goto out_put;
 	}
+	let_moved_go(m, chunk);
 	ret = evict_collected(m);
 	migrate_device_finalize(m->src, m->dst, m->npages);
 

@@ -23,13 +23,16 @@ static long start_copy(struct hgpu_migration *m, long chosen)
 	return started;
 }
 
-/* Has entry @i, which has moved to VRAM, come from another GPU's? */
-static bool came_from_peer(const struct hgpu_migration *m, u32 i)
+/* Has entry @i, which has moved, come from VRAM? Then that is to be remembered. */
+static bool leave_vram(const struct hgpu_migration *m, u32 i)
 {
 	struct page *page = migrate_pfn_to_page(m->src[i]);
 
-	return hgpu_svm_takes_device_pages(m) && page &&
-	       is_device_private_page(page);
+	if (!hgpu_svm_takes_device_pages(m) || !page ||
+	    !is_device_private_page(page))
+		return false;
+	hgpu_chunk_page_moved(page);
+	return true;
 }
 
 /**
@@ -41,7 +44,7 @@ static bool came_from_peer(const struct hgpu_migration *m, u32 i)
  */
 long hgpu_svm_finish(struct hgpu_migration *m)
 {
-	long moved = 0, offered = 0, direct = 0;
+	long moved = 0, offered = 0, left = 0;
 	u64 t0;
 	u32 i;
 	int err;
@@ -61,17 +64,17 @@ long hgpu_svm_finish(struct hgpu_migration *m)
 		if (!(m->src[i] & MIGRATE_PFN_MIGRATE))
 			continue;
 		moved++;
-		if (m->dir == DMA_TO_DEVICE)
-			direct += came_from_peer(m, i);
+		left += leave_vram(m, i);
 	}
 	hgpu_svm_finalize(m);
 
 	hgpu_stat_add(m->hdev, pages_not_migrated, offered - moved);
-	hgpu_stat_add(m->hdev, pages_from_peers, direct);
-	if (m->dir == DMA_TO_DEVICE)
+	if (m->dir == DMA_TO_DEVICE) {
 		hgpu_stat_add(m->hdev, pages_to_vram, moved);
-	else
+		hgpu_stat_add(m->hdev, pages_from_peers, left);
+	} else {
 		hgpu_stat_add(m->hdev, pages_to_ram, moved);
+	}
 	trace_hgpu_svm_migrated(m->hdev, m->fault_id, m->vma.start, m->npages,
 				moved, m->dir, err);
 	return err ?: moved;

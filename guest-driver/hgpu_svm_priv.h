@@ -227,6 +227,7 @@ bool hgpu_chunk_evict_end(struct hgpu_svm_chunk *chunk);
 void hgpu_chunk_hide(struct hgpu_svm_chunk *chunk);
 bool hgpu_chunk_hidden(struct hgpu_svm_chunk *chunk);
 struct page *hgpu_chunk_take_page(struct hgpu_svm_chunk *chunk, u32 slot);
+void hgpu_chunk_page_moved(struct page *page);
 void hgpu_chunk_page_free(struct page *page);
 bool hgpu_chunk_free(struct hgpu_svm_chunk *chunk);
 void hgpu_chunk_free_bo(struct hgpu_svm_chunk *chunk);
