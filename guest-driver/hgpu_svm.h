@@ -329,7 +329,7 @@ int hgpu_svm_get_attr(struct hgpu_svms *svms, u64 start, u64 size, u32 nattr,
 /* For debugfs: see hgpu_svm_where.c */
 void hgpu_svm_show_ranges(struct hgpu_device *hdev, struct seq_file *m);
 
-/* See hgpu_svm_range.c */
+/* See hgpu_svm_attr.c */
 bool hgpu_svm_overlaps(struct hgpu_svms *svms, u64 first, u64 last);
 bool hgpu_svm_always_mapped(struct hgpu_svms *svms, unsigned int gpu, u64 first,
 			    u64 last);

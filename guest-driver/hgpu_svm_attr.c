@@ -409,3 +409,61 @@ int hgpu_svm_get_attr(struct hgpu_svms *svms, u64 start, u64 size, u32 nattr,
 	mmap_read_unlock(svms->mm);
 	return err;
 }
+
+/**
+ * hgpu_svm_overlaps() - is any of this shared memory with attributes?
+ * @svms: the process's
+ * @first: first page
+ * @last: last page, inclusive
+ *
+ * For ALLOC_MEMORY, which must keep away from it. What was unmapped before the
+ * call is none any more: allocators use an address again at once.
+ *
+ * Context: process context, may sleep; takes mmap_lock (written) and
+ * &hgpu_svms.lock.
+ * Return: true if a range overlaps.
+ */
+bool hgpu_svm_overlaps(struct hgpu_svms *svms, u64 first, u64 last)
+{
+	bool overlaps;
+
+	mmap_write_lock(svms->mm);
+	mutex_lock(&svms->lock);
+	hgpu_svm_settle_unmaps_locked(svms);
+	overlaps = hgpu_svm_range_first(svms, first, last);
+	mutex_unlock(&svms->lock);
+	mmap_write_unlock(svms->mm);
+	return overlaps;
+}
+
+/**
+ * hgpu_svm_always_mapped() - is all of this memory a GPU's at any time?
+ * @svms: the process's
+ * @gpu: index of the GPU
+ * @first: first page
+ * @last: last page, inclusive
+ *
+ * Context: as hgpu_svm_overlaps().
+ * Return: true if it is registered so.
+ */
+bool hgpu_svm_always_mapped(struct hgpu_svms *svms, unsigned int gpu, u64 first,
+			    u64 last)
+{
+	struct hgpu_svm_range *range;
+	u64 page = first;
+
+	mmap_write_lock(svms->mm);
+	mutex_lock(&svms->lock);
+	hgpu_svm_settle_unmaps_locked(svms);
+	while (page <= last) {
+		range = hgpu_svm_range_first(svms, page, page);
+		if (!range ||
+		    !(range->attrs.flags & KFD_IOCTL_SVM_FLAG_GPU_ALWAYS_MAPPED) ||
+		    !((range->attrs.access | range->attrs.in_place) & BIT(gpu)))
+			break;
+		page = range->it.last + 1;
+	}
+	mutex_unlock(&svms->lock);
+	mmap_write_unlock(svms->mm);
+	return page > last;
+}

@@ -20,7 +20,7 @@
 
 extern struct workqueue_struct *hgpu_svm_wq;
 
-/* Ranges (hgpu_svm_range.c) */
+/* Ranges (hgpu_svm_notifier.c, hgpu_svm_range.c, hgpu_svm_unmap.c) */
 
 #define HGPU_SVM_HOLES	4	/* of a range that need no further memory */
 
@@ -65,22 +65,32 @@ struct hgpu_svm_range {
 	u64 missing_last;
 };
 
+static inline void hgpu_svms_assert_write_locked(struct hgpu_svms *svms)
+{
+	mmap_assert_write_locked(svms->mm);
+	lockdep_assert_held(&svms->lock);
+}
+
+extern const struct mmu_interval_notifier_ops hgpu_svm_notifier_ops;
+bool hgpu_svm_range_has_hole(struct hgpu_svm_range *range, u64 page);
+
 struct hgpu_svm_attrs hgpu_svm_default_attrs(struct hgpu_svms *svms);
 struct hgpu_svm_range *hgpu_svm_range_first(struct hgpu_svms *svms, u64 first,
 					    u64 last);
 struct hgpu_svm_range *hgpu_svm_range_next(struct hgpu_svm_range *range,
 					   u64 first, u64 last);
-bool hgpu_svm_range_has_hole(struct hgpu_svm_range *range, u64 page);
 int hgpu_svm_replace_locked(struct hgpu_svms *svms, u64 first, u64 last,
 			    const struct hgpu_svm_span *spans, unsigned int n);
 struct hgpu_svm_span *hgpu_svm_collect_locked(struct hgpu_svms *svms, u64 first,
 					      u64 last, unsigned int *n);
-void hgpu_svm_settle_unmaps_locked(struct hgpu_svms *svms);
 struct hgpu_svm_range *hgpu_svm_range_create_locked(struct hgpu_svms *svms,
 						    struct vm_area_struct *vma,
 						    u64 page);
-void hgpu_svm_unmap_work(struct work_struct *work);
+void hgpu_svm_range_drop_locked(struct hgpu_svm_range *range);
 void hgpu_svm_ranges_free(struct hgpu_svms *svms);
+
+void hgpu_svm_settle_unmaps_locked(struct hgpu_svms *svms);
+void hgpu_svm_unmap_work(struct work_struct *work);
 
 /* The limit of system memory (hgpu_svm_account.c) */
 
@@ -256,7 +266,7 @@ static inline bool hgpu_page_is_ours(struct hgpu_device *hdev,
 
 /*
  * Migration (hgpu_svm_migrate.c, hgpu_svm_granule.c, hgpu_svm_collect.c,
- * hgpu_svm_copy.c)
+ * hgpu_svm_migration.c, hgpu_svm_copy.c)
  */
 
 /**

@@ -8,13 +8,10 @@
  * inserted before the old ones are removed, hence there is no moment at which
  * a GPU mapping is not watched.
  *
- * Ranges change under mmap_lock (written) and &hgpu_svms.lock. munmap() is
- * noticed in the notifier, which can do neither: it invalidates the GPU's
- * mappings, notes down the hole and leaves the rest to a work item, or to
- * whoever holds both locks first.
+ * Ranges change under mmap_lock (written) and &hgpu_svms.lock. What munmap()
+ * took is taken out of them later: hgpu_svm_unmap.c.
  */
 #include <linux/kfd_ioctl.h>
-#include <linux/sched/mm.h>
 #include <linux/slab.h>
 
 #include "hgpu_process.h"
@@ -23,12 +20,6 @@
 
 /* KFD's default granularity: 2 MiB */
 #define HGPU_SVM_DEFAULT_GRANULARITY	9
-
-static void assert_write_locked(struct hgpu_svms *svms)
-{
-	mmap_assert_write_locked(svms->mm);
-	lockdep_assert_held(&svms->lock);
-}
 
 /**
  * hgpu_svm_default_attrs() - attributes of memory that nobody registered
@@ -95,135 +86,6 @@ struct hgpu_svm_range *hgpu_svm_range_next(struct hgpu_svm_range *range,
 	return node ? container_of(node, struct hgpu_svm_range, it) : NULL;
 }
 
-/**
- * hgpu_svm_range_has_hole() - was this page unmapped and not settled yet?
- * @range: the range
- * @page: a page of it
- *
- * Context: takes &hgpu_svms.notifier_lock.
- * Return: true if the range's attributes do not apply to the page any more.
- */
-bool hgpu_svm_range_has_hole(struct hgpu_svm_range *range, u64 page)
-{
-	bool hole = false;
-	unsigned int i;
-
-	mutex_lock(&range->svms->notifier_lock);
-	for (i = 0; i < range->num_holes; i++)
-		hole |= page >= range->holes[i].first &&
-			page <= range->holes[i].last;
-	mutex_unlock(&range->svms->notifier_lock);
-	return hole;
-}
-
-/* KFD's reasons for taking translations away. */
-static enum KFD_SVM_UNMAP_TRIGGERS unmap_trigger(enum mmu_notifier_event event)
-{
-	switch (event) {
-	case MMU_NOTIFY_UNMAP:
-		return KFD_SVM_UNMAP_TRIGGER_UNMAP_FROM_CPU;
-	case MMU_NOTIFY_MIGRATE:
-		return KFD_SVM_UNMAP_TRIGGER_MMU_NOTIFY_MIGRATE;
-	default:
-		return KFD_SVM_UNMAP_TRIGGER_MMU_NOTIFY;
-	}
-}
-
-static void tell_unmapped(struct hgpu_svms *svms, u8 gpus, u64 first, u64 last,
-			  enum mmu_notifier_event event)
-{
-	unsigned int gpu;
-
-	lockdep_assert_held(&svms->notifier_lock);
-	/* As in KFD, the end of the process is no event. */
-	if (event == MMU_NOTIFY_RELEASE)
-		return;
-	for (gpu = 0; gpu < HGPU_SVM_MAX_GPUS; gpu++)
-		if (gpus & BIT(gpu))
-			hgpu_smi_unmapped(svms->gpus[gpu].hdev, svms->pid,
-					  first, last, unmap_trigger(event));
-}
-
-/*
- * Room for more holes, if it is to be had at once: who frees memory for others
- * may be waiting for this very notifier.
- */
-static void grow_holes_locked(struct hgpu_svm_range *range)
-{
-	unsigned int max = 2 * range->max_holes;
-	struct hgpu_svm_hole *more;
-
-	more = kmalloc_array(max, sizeof(*more), GFP_NOWAIT | __GFP_NOWARN);
-	if (!more)
-		return;
-	memcpy(more, range->holes, range->num_holes * sizeof(*more));
-	if (range->holes != range->few_holes)
-		kfree(range->holes);
-	range->holes = more;
-	range->max_holes = max;
-}
-
-/* Memory of a range is being unmapped for good. */
-static void note_hole_locked(struct hgpu_svm_range *range, u64 first, u64 last)
-{
-	struct hgpu_svms *svms = range->svms;
-
-	lockdep_assert_held(&svms->notifier_lock);
-	if (range->num_holes == range->max_holes)
-		grow_holes_locked(range);
-	range->num_holes = hgpu_svm_hole_add(range->holes, range->num_holes,
-					     range->max_holes, first, last);
-	if (list_empty(&range->unmap_link))
-		list_add_tail(&range->unmap_link, &svms->unmapped);
-	queue_work(hgpu_svm_wq, &svms->unmap_work);
-}
-
-/*
- * Something in the CPU's page table is about to change: no GPU may use the old
- * translations when this returns. MIGRATE events of our own are no exception:
- * the GPU still has the system pages that are about to move to VRAM mapped,
- * and the other way round.
- */
-static bool hgpu_svm_invalidate(struct mmu_interval_notifier *notifier,
-				const struct mmu_notifier_range *what,
-				unsigned long seq)
-{
-	struct hgpu_svm_range *range =
-		container_of(notifier, struct hgpu_svm_range, notifier);
-	struct hgpu_svms *svms = range->svms;
-	u64 first, last;
-	bool held;
-	u8 gpus;
-
-	if (mmu_notifier_range_blockable(what))
-		mutex_lock(&svms->notifier_lock);
-	else if (!mutex_trylock(&svms->notifier_lock))
-		return false;
-
-	mmu_interval_set_seq(notifier, seq);
-
-	first = max(what->start, notifier->interval_tree.start) >> PAGE_SHIFT;
-	last = min(what->end - 1, notifier->interval_tree.last) >> PAGE_SHIFT;
-	trace_hgpu_svm_invalidate(svms->pid, first, last, what->event);
-	held = hgpu_svm_hold_locked(range, first, last, what->event);
-	gpus = hgpu_svm_zap_locked(svms, first, last);
-	/* As in KFD, what comes back before a queue can notice is no event. */
-	if (!held || what->event == MMU_NOTIFY_UNMAP)
-		tell_unmapped(svms, gpus, first, last, what->event);
-
-	if (what->event == MMU_NOTIFY_UNMAP && !svms->dead) {
-		note_hole_locked(range, first, last);
-		hgpu_svm_note_unmap_locked(svms, first, last);
-	}
-
-	mutex_unlock(&svms->notifier_lock);
-	return true;
-}
-
-static const struct mmu_interval_notifier_ops hgpu_svm_notifier_ops = {
-	.invalidate = hgpu_svm_invalidate,
-};
-
 /* Make a range and watch it. Not in the tree yet. */
 static struct hgpu_svm_range *range_new(struct hgpu_svms *svms,
 					const struct hgpu_svm_span *span)
@@ -231,7 +93,7 @@ static struct hgpu_svm_range *range_new(struct hgpu_svms *svms,
 	struct hgpu_svm_range *range;
 	int err;
 
-	assert_write_locked(svms);
+	hgpu_svms_assert_write_locked(svms);
 
 	range = kzalloc(sizeof(*range), GFP_KERNEL_ACCOUNT);
 	if (!range)
@@ -282,6 +144,19 @@ static void range_free(struct hgpu_svm_range *range)
 	kfree(range);
 }
 
+/**
+ * hgpu_svm_range_drop_locked() - a range is no more
+ * @range: in the tree; it is freed. The GPUs have nothing of it mapped, and it
+ *	is charged no longer
+ *
+ * Context: &hgpu_svms.lock is held.
+ */
+void hgpu_svm_range_drop_locked(struct hgpu_svm_range *range)
+{
+	interval_tree_remove(&range->it, &range->svms->ranges);
+	range_free(range);
+}
+
 /* The range that is exactly @span, if there is one. */
 static struct hgpu_svm_range *range_match(struct hgpu_svms *svms,
 					  const struct hgpu_svm_span *span)
@@ -303,7 +178,7 @@ static int replace(struct hgpu_svms *svms, u64 first, u64 last,
 	unsigned int i;
 	int err = 0;
 
-	assert_write_locked(svms);
+	hgpu_svms_assert_write_locked(svms);
 
 	fresh = kvcalloc(max(n, 1u), sizeof(*fresh), GFP_KERNEL);
 	if (!fresh)
@@ -433,90 +308,6 @@ struct hgpu_svm_span *hgpu_svm_collect_locked(struct hgpu_svms *svms, u64 first,
 	return spans;
 }
 
-/* Take the pages that munmap() took out of a range; it may be freed. */
-static void settle_range(struct hgpu_svms *svms, struct hgpu_svm_range *range)
-{
-	struct hgpu_svm_span span = {
-		range->it.start, range->it.last, range->attrs,
-	};
-	struct hgpu_svm_span *left;
-	unsigned int i, n;
-	int err = -ENOMEM;
-
-	/* None is added: who unmaps has mmap_lock. */
-	assert_write_locked(svms);
-
-	/* A hole may contain pages that are still mapped: hgpu_svm_hole_add() */
-	for (i = 0; i < range->num_holes; i++)
-		hgpu_svm_zap(svms, range->holes[i].first, range->holes[i].last);
-
-	left = kvmalloc_array(range->num_holes + 1, sizeof(*left), GFP_KERNEL);
-	if (left) {
-		n = hgpu_svm_plan_cut(&span, range->holes, range->num_holes,
-				      left);
-		err = hgpu_svm_replace_locked(svms, span.first, span.last,
-					      left, n);
-		kvfree(left);
-	}
-	if (!err)
-		return;
-
-	/* Without memory the remainder loses its attributes. */
-	hgpu_svm_zap(svms, span.first, span.last);
-	if (!svms->xnack)
-		hgpu_svm_uncharge(svms, span.last - span.first + 1);
-	interval_tree_remove(&range->it, &svms->ranges);
-	range_free(range);
-}
-
-/**
- * hgpu_svm_settle_unmaps_locked() - bring ranges up to date with munmap()
- * @svms: the process's
- *
- * Context: mmap_lock (written) and &hgpu_svms.lock are held.
- */
-void hgpu_svm_settle_unmaps_locked(struct hgpu_svms *svms)
-{
-	struct hgpu_svm_range *range;
-
-	assert_write_locked(svms);
-
-	for (;;) {
-		mutex_lock(&svms->notifier_lock);
-		range = list_first_entry_or_null(&svms->unmapped,
-						 struct hgpu_svm_range,
-						 unmap_link);
-		if (range)
-			list_del_init(&range->unmap_link);
-		mutex_unlock(&svms->notifier_lock);
-		if (!range)
-			return;
-		settle_range(svms, range);
-	}
-}
-
-/**
- * hgpu_svm_unmap_work() - bring ranges up to date with munmap(), later
- * @work: &hgpu_svms.unmap_work
- */
-void hgpu_svm_unmap_work(struct work_struct *work)
-{
-	struct hgpu_svms *svms = container_of(work, struct hgpu_svms,
-					      unmap_work);
-
-	/* An exiting process's ranges are freed all at once. */
-	if (!mmget_not_zero(svms->mm))
-		return;
-	mmap_write_lock(svms->mm);
-	mutex_lock(&svms->lock);
-	if (!READ_ONCE(svms->dead))
-		hgpu_svm_settle_unmaps_locked(svms);
-	mutex_unlock(&svms->lock);
-	mmap_write_unlock(svms->mm);
-	/* exit_mmap() would wait for this very work item. */
-	mmput_async(svms->mm);
-}
-
 /* KFD's rule for memory that nobody registered: the granule, clipped. */
 static struct hgpu_svm_span unregistered_span(struct hgpu_svms *svms,
 					      struct vm_area_struct *vma,
@@ -574,7 +365,7 @@ struct hgpu_svm_range *hgpu_svm_range_create_locked(struct hgpu_svms *svms,
 	struct hgpu_svm_span span = unregistered_span(svms, vma, page);
 	struct hgpu_svm_range *range;
 
-	assert_write_locked(svms);
+	hgpu_svms_assert_write_locked(svms);
 
 	/*
 	 * ALLOC publishes its addresses first and asks for ranges then, for
@@ -610,67 +401,7 @@ void hgpu_svm_ranges_free(struct hgpu_svms *svms)
 	if (!svms->xnack)
 		hgpu_svm_uncharge(svms, hgpu_svm_count_pages(svms, 0, ULONG_MAX));
 	WARN_ON_ONCE(svms->charged);
-	while ((range = hgpu_svm_range_first(svms, 0, ULONG_MAX))) {
-		interval_tree_remove(&range->it, &svms->ranges);
-		range_free(range);
-	}
+	while ((range = hgpu_svm_range_first(svms, 0, ULONG_MAX)))
+		hgpu_svm_range_drop_locked(range);
 	mutex_unlock(&svms->lock);
-}
-
-/**
- * hgpu_svm_overlaps() - is any of this shared memory with attributes?
- * @svms: the process's
- * @first: first page
- * @last: last page, inclusive
- *
- * For ALLOC_MEMORY, which must keep away from it. What was unmapped before the
- * call is none any more: allocators use an address again at once.
- *
- * Context: process context, may sleep; takes mmap_lock (written) and
- * &hgpu_svms.lock.
- * Return: true if a range overlaps.
- */
-bool hgpu_svm_overlaps(struct hgpu_svms *svms, u64 first, u64 last)
-{
-	bool overlaps;
-
-	mmap_write_lock(svms->mm);
-	mutex_lock(&svms->lock);
-	hgpu_svm_settle_unmaps_locked(svms);
-	overlaps = hgpu_svm_range_first(svms, first, last);
-	mutex_unlock(&svms->lock);
-	mmap_write_unlock(svms->mm);
-	return overlaps;
-}
-
-/**
- * hgpu_svm_always_mapped() - is all of this memory a GPU's at any time?
- * @svms: the process's
- * @gpu: index of the GPU
- * @first: first page
- * @last: last page, inclusive
- *
- * Context: as hgpu_svm_overlaps().
- * Return: true if it is registered so.
- */
-bool hgpu_svm_always_mapped(struct hgpu_svms *svms, unsigned int gpu, u64 first,
-			    u64 last)
-{
-	struct hgpu_svm_range *range;
-	u64 page = first;
-
-	mmap_write_lock(svms->mm);
-	mutex_lock(&svms->lock);
-	hgpu_svm_settle_unmaps_locked(svms);
-	while (page <= last) {
-		range = hgpu_svm_range_first(svms, page, page);
-		if (!range ||
-		    !(range->attrs.flags & KFD_IOCTL_SVM_FLAG_GPU_ALWAYS_MAPPED) ||
-		    !((range->attrs.access | range->attrs.in_place) & BIT(gpu)))
-			break;
-		page = range->it.last + 1;
-	}
-	mutex_unlock(&svms->lock);
-	mmap_write_unlock(svms->mm);
-	return page > last;
 }
