@@ -3,7 +3,9 @@
  * The engine that moves pages fails: jobs of others, on purpose, and copies in the middle of a migration. No byte
  * may be lost, and the next migration must work.
  *
- * RUN: --module fence_timeout_ms=1000
+ * Ranges are as large as a 32nd of VRAM: 64 MiB.
+ *
+ * RUN: --vram 2G --module fence_timeout_ms=1000
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +24,7 @@
 #define DEBUGFS "/sys/kernel/debug/hmm_gpu/0"
 #define DRIVER "/sys/bus/pci/drivers/hmm_gpu"
 
-enum { BYTES = 4 << 20, FAILURES = 30, PCI_COMMAND = 4, PCI_COMMAND_MASTER = 4 };
+enum { BYTES = 4 << 20, TWO_BATCHES = 64 << 20, FAILURES = 30, PCI_COMMAND = 4, PCI_COMMAND_MASTER = 4 };
 
 static char address[16];
 static struct gpu gpu;
@@ -146,6 +148,38 @@ static void copy_to_vram_that_fails_leaves_the_bytes_in_ram(void)
 	pattern_check(buf, BYTES, SEED);
 }
 
+static void batches_to_vram(char *buf)
+{
+	svm_prefetch(&gpu, buf, TWO_BATCHES, gpu.id);
+}
+
+/*
+ * Memory that the CPU shall have access to is present after a prefetch, also the batch to which that did not come.
+ * The first one is there from the beginning, so that its first copy meets the bus while it is off.
+ */
+static void prefetch_that_fails_leaves_pages_for_all(void)
+{
+	struct where w;
+	int tries = 0;
+	char *buf;
+
+	gpu_open(&gpu, 0);
+	do {
+		expect(tries++ < 5, "no copy fails while the bus is off");
+		buf = map_anon(2 * TWO_BATCHES);
+		buf += -(uintptr_t)buf % TWO_BATCHES;	/* one range */
+		pattern_fill(buf, TWO_BATCHES / 2, SEED);
+	} while (!while_the_bus_is_off(batches_to_vram, buf));
+	w = where_is(buf, TWO_BATCHES);
+	diag("%zu pages in RAM, %zu in VRAM", w.present, w.device);
+	expect_int(w.present, >=, TWO_BATCHES / 2 / PAGE);
+	expect_int(w.present + w.device, ==, TWO_BATCHES / PAGE);
+	pattern_fill(buf, TWO_BATCHES, SEED);
+	expect_int(svm_prefetch(&gpu, buf, TWO_BATCHES, gpu.id), ==, 0);
+	expect_in_vram(buf, TWO_BATCHES);
+	pattern_check(buf, TWO_BATCHES, SEED);
+}
+
 /* All VRAM is in the BAR here: what the engine cannot fetch, the processor can. */
 static void copy_to_ram_that_fails_is_done_by_the_processor(void)
 {
@@ -179,6 +213,7 @@ static const char *gpu_is_bound_again(void)
 static const struct tap_test tests[] = {
 	TAP_TEST(migrations_go_on_beside_jobs_that_fail),
 	TAP_TEST(copy_to_vram_that_fails_leaves_the_bytes_in_ram),
+	TAP_TEST(prefetch_that_fails_leaves_pages_for_all),
 	TAP_TEST(copy_to_ram_that_fails_is_done_by_the_processor),
 };
 
