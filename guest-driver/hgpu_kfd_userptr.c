@@ -289,6 +289,9 @@ int hgpu_kfd_userptr_map(struct hgpu_kfd_bo *kbo, unsigned int gpu)
 
 	for (i = 0; i < HGPU_USERPTR_TRIES && ret == -EBUSY; i++)
 		ret = validate(user, BIT(gpu));
+	/* A try before may have mapped it. */
+	if (ret && ret != -EBUSY)
+		hgpu_kfd_detach(kbo, BIT(gpu));
 	if (ret != -EBUSY)
 		return ret;
 	mutex_lock(&users->lock);

@@ -6,6 +6,7 @@
  * RUN-DEFAULT:
  */
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -377,6 +378,75 @@ static void queue_waits_while_memory_is_read_only(void)
 	queue_destroy(&q);
 }
 
+/**
+ * struct protector - a thread that makes a page read-only after a while
+ * @page: the page
+ * @after_ns: how long after @start
+ * @start: of the clock; 0: not yet
+ */
+struct protector {
+	char *page;
+	long long after_ns;
+	volatile long long start;
+};
+
+static void *protect(void *arg)
+{
+	struct protector *p = arg;
+
+	while (!p->start || now_ns() < p->start + p->after_ns)
+		;
+	mprotect(p->page, PAGE, PROT_READ);
+	return NULL;
+}
+
+static int map_while_it_is_protected(uint64_t handle, struct protector *p)
+{
+	pthread_t thread;
+	int error;
+
+	expect(!pthread_create(&thread, NULL, protect, p), "pthread_create");
+	p->start = now_ns();
+	error = gpu_map(&gpu, handle);
+	pthread_join(thread, NULL);
+	return error;
+}
+
+enum { MOMENTS = 8 };	/* in the time that MAP takes */
+
+/* A process of its own: the fault is the end of its queues. */
+static void map_in_vain(void *arg)
+{
+	size_t bytes = 8 * MIB;
+	char *buf = map_anon(bytes), *at = nowhere(bytes);
+	struct protector p = { .page = buf + bytes - PAGE };
+	long long start;
+	uint64_t handle;
+
+	memset(buf, 1, bytes);
+	gpu_and_queue(&gpu, &q);
+	expect_int(try_alloc(at, buf, bytes, &handle), ==, 0);
+	start = now_ns();
+	expect_int(gpu_map(&gpu, handle), ==, 0);
+	p.after_ns = (now_ns() - start) * *(int *)arg / MOMENTS;
+	expect_int(gpu_unmap(&gpu, handle), ==, 0);
+
+	if (map_while_it_is_protected(handle, &p)) {
+		mprotect(p.page, PAGE, PROT_READ | PROT_WRITE);
+		expect_int(gpu_free(&gpu, handle), ==, 0);
+		queue_fill(&q, at, 2, PAGE);
+		queue_run_into_fault(&q);
+		expect_int(*buf, ==, 1);
+	}
+}
+
+/* MAP finds the memory and maps it, finds that it has changed, and then cannot have it any more. */
+static void memory_that_changes_while_it_is_mapped_is_not_mapped(void)
+{
+	for (int moment = 1; moment <= MOMENTS; moment++)
+		tap_join(tap_fork(map_in_vain, &moment));
+}
+
 static void die_at_work(void *arg)
 {
 	char *buf = map_anon(16 * MIB);
@@ -418,6 +488,7 @@ static const struct tap_test tests[] = {
 	TAP_TEST(memory_that_has_gone_faults),
 	TAP_TEST(memory_that_has_gone_is_found_when_it_is_mapped_again),
 	TAP_TEST(queue_waits_while_memory_is_read_only),
+	TAP_TEST(memory_that_changes_while_it_is_mapped_is_not_mapped),
 	TAP_TEST(killed_process_lets_go),
 };
 
