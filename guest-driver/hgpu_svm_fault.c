@@ -299,7 +299,8 @@ static struct hgpu_svm_range *find_range(struct hgpu_svms *svms, u64 page)
 
 /*
  * Nobody has registered this memory. Takes the locks again to make a range
- * for it, with mmap_lock as a writer, and returns as it was called.
+ * for it, with mmap_lock as a writer, and returns as it was called. NULL: nobody
+ * waits for it any more.
  */
 static struct hgpu_svm_range *make_range(struct hgpu_svms *svms, u64 page)
 {
@@ -313,7 +314,8 @@ static struct hgpu_svm_range *make_range(struct hgpu_svms *svms, u64 page)
 
 	hgpu_svm_settle_unmaps_locked(svms);
 	range = find_range(svms, page);
-	if (!range) {
+	/* The mode changes when there is no queue. Off, ranges are charged for. */
+	if (!range && svms->xnack) {
 		vma = vma_lookup(svms->mm, page << PAGE_SHIFT);
 		if (!vma)
 			range = ERR_PTR(-EFAULT);
@@ -381,7 +383,7 @@ static void handle_retry(struct hgpu_svms *svms, struct hgpu_svm_fault *fault)
 	if (!range) {
 		range = make_range(svms, fault->page);
 		/* It dropped the lock. */
-		if (READ_ONCE(svms->dead) || !svms->gpus[fault->gpu].vm)
+		if (READ_ONCE(svms->dead) || !svms->gpus[fault->gpu].vm || !range)
 			goto out_unlock;
 	}
 	svms->fault_id = fault->id;

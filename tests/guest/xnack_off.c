@@ -788,6 +788,73 @@ static void registered_memory_is_charged(void)
 	expect_int(charged(), ==, 8 * MIB - PAGE);	/* and what is left when we end: nothing_left() */
 }
 
+enum { CROWD_BYTES = 96 << 20 };
+
+/**
+ * struct crowd - memory that a thread has made present, which takes a while
+ * @at: CROWD_BYTES
+ * @there: all of it
+ */
+struct crowd {
+	char *at;
+	volatile bool there;
+};
+
+/* mmap_lock is held from the first page to the last. */
+static void *populate(void *arg)
+{
+	struct crowd *c = arg;
+
+	expect(!madvise(c->at, CROWD_BYTES, MADV_POPULATE_WRITE), "madvise: %s", strerror(errno));
+	c->there = true;
+	return NULL;
+}
+
+/* Have a fault at @buf wait for mmap_lock while the mode changes. False: it did not wait so long. */
+static bool fault_and_switch(char *buf)
+{
+	struct crowd c = { .at = map_anon(CROWD_BYTES) };
+	pthread_t thread;
+	bool waits;
+
+	set_xnack(1);
+	queue_create(&q, &gpu, 4096);
+	queue_fill(&q, buf, 1, PAGE);
+	expect(!madvise(c.at, CROWD_BYTES, MADV_NOHUGEPAGE), "madvise: %s", strerror(errno));
+	stats_read(&before, 0);
+	expect(!pthread_create(&thread, NULL, populate, &c), "pthread_create");
+	expect(wait_until(where_is(c.at, PAGE).present, 5000), "nothing is populated");
+	queue_submit(&q);
+	expect(wait_until(stats_since(&before, "gpu_faults") > 0, 5000), "no fault");
+	queue_leave(&q);	/* its buffers would be unmapped when that is over */
+	set_xnack(0);
+	waits = !c.there;
+	pthread_join(thread, NULL);
+	munmap(c.at, CROWD_BYTES);
+	return waits;
+}
+
+/* It makes a range for memory that nobody registered, but not where that would be charged for. */
+static void fault_that_waits_makes_no_range_in_the_other_mode(void)
+{
+	char *buf = map_anon(MIB), *other = map_anon(MIB);
+	int tries = 0;
+
+	gpu_open(&gpu, 0);
+	while (!fault_and_switch(buf)) {
+		if (++tries == 5)
+			skip("mmap_lock cannot be held long enough here");
+		buf = map_anon(MIB);
+	}
+	queue_create(&q, &gpu, 4096);
+	queue_fill(&q, buf, 2, PAGE);
+	queue_run_into_fault(&q);	/* faults are handled one after the other */
+
+	expect(!munmap(buf, MIB), "munmap: %s", strerror(errno));
+	set_attr(other, MIB, KFD_IOCTL_SVM_ATTR_ACCESS, gpu.id);	/* after which nothing is left to be settled */
+	expect_int(charged(), ==, MIB * (1 + tries));
+}
+
 static void limit_is_kept(void)
 {
 	size_t much = limit() + MIB;
@@ -923,6 +990,7 @@ static const struct tap_test tests[] = {
 	TAP_TEST(switch_takes_memory_along),
 	TAP_TEST(default_access_follows_the_mode),
 	TAP_TEST(registered_memory_is_charged),
+	TAP_TEST(fault_that_waits_makes_no_range_in_the_other_mode),
 	TAP_TEST(limit_is_kept),
 	TAP_TEST(killed_process_is_not_charged),
 	TAP_TEST(always_mapped_memory_has_no_faults),
