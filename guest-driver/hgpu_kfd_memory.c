@@ -72,7 +72,7 @@ static int hgpu_kfd_set_drm_file(struct hgpu_process_device *pdd, struct drm_fil
 		if (file)
 			ret = ret ?: hgpu_bo_allow_mmap(kbo->bo, file);
 	}
-	pdd->drm_file = file;
+	WRITE_ONCE(pdd->drm_file, file);
 	return ret;
 }
 
@@ -108,10 +108,12 @@ void hgpu_kfd_drm_close(struct hgpu_device *hdev, struct drm_file *file)
 	unsigned long pasid = 0;
 
 	while ((pdd = hgpu_process_next_on(hdev, &pasid))) {
-		mutex_lock(&pdd->process->lock);
-		if (pdd->drm_file == file)
+		/* Who names a file has it open: it does not become this one now. */
+		if (READ_ONCE(pdd->drm_file) == file) {
+			mutex_lock(&pdd->process->lock);
 			hgpu_kfd_set_drm_file(pdd, NULL);
-		mutex_unlock(&pdd->process->lock);
+			mutex_unlock(&pdd->process->lock);
+		}
 		hgpu_process_put(pdd->process);
 	}
 }

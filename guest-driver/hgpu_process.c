@@ -23,7 +23,6 @@
 static DEFINE_XARRAY_ALLOC1(hgpu_processes);
 static u32 hgpu_next_pasid;
 
-static DEFINE_MUTEX(hgpu_process_open_lock);	/* makes opening one step */
 static struct workqueue_struct *hgpu_process_wq;
 static DECLARE_WAIT_QUEUE_HEAD(hgpu_process_idle);
 
@@ -368,18 +367,14 @@ struct hgpu_process *hgpu_process_open(void)
 	if (!current->mm)
 		return ERR_PTR(-EINVAL);
 
-	mutex_lock(&hgpu_process_open_lock);
 	notifier = mmu_notifier_get(&hgpu_process_notifier_ops, current->mm);
-	if (IS_ERR(notifier)) {
-		mutex_unlock(&hgpu_process_open_lock);
+	if (IS_ERR(notifier))
 		return ERR_CAST(notifier);
-	}
 	process = container_of(notifier, struct hgpu_process, notifier);
 	kref_get(&process->ref);
 	/* One registration for the mm's whole life, however often it opens. */
 	if (test_and_set_bit(HGPU_PROCESS_NOTIFIED, &process->flags))
 		mmu_notifier_put(notifier);
-	mutex_unlock(&hgpu_process_open_lock);
 	return process;
 }
 

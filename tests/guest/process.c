@@ -5,6 +5,7 @@
  * RUN:
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -412,6 +413,40 @@ static void exec_ends_the_use_of_the_gpu(void)
 	open_and_work(NULL);
 }
 
+enum { OPENERS = 4 };
+
+static void *open_at_once(void *arg)
+{
+	int fd;
+
+	pthread_barrier_wait(arg);
+	fd = open("/dev/kfd", O_RDWR | O_CLOEXEC);
+	expect(fd >= 0, "/dev/kfd: %s", strerror(errno));
+	close(fd);
+	return NULL;
+}
+
+static void open_by_threads(void *unused)
+{
+	pthread_t threads[OPENERS];
+	pthread_barrier_t start;
+
+	(void)unused;
+	pthread_barrier_init(&start, NULL, OPENERS);
+	for (int i = 0; i < OPENERS; i++)
+		expect(!pthread_create(&threads[i], NULL, open_at_once, &start), "pthread_create");
+	for (int i = 0; i < OPENERS; i++)
+		pthread_join(threads[i], NULL);
+	open_and_work(NULL);
+}
+
+/* All get the one process that there is, and it goes with the program. */
+static void threads_open_the_gpu_at_once(void)
+{
+	for (unsigned int i = 0; i < tap_rounds(20); i++)
+		tap_join(tap_fork(open_by_threads, NULL));
+}
+
 static void device_pages_outlive_the_closed_files(void)
 {
 	char *buf;
@@ -517,6 +552,7 @@ static const struct tap_test tests[] = {
 	TAP_TEST(process_killed_with_a_halted_queue),
 	TAP_TEST(process_ends_without_destroying_its_queue),
 	TAP_TEST(exec_ends_the_use_of_the_gpu),
+	TAP_TEST(threads_open_the_gpu_at_once),
 	TAP_TEST(device_pages_outlive_the_closed_files),
 	TAP_TEST(illegal_packet_halts_its_queue_alone),
 	TAP_TEST(junk_in_one_process_does_no_harm_to_another),

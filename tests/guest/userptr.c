@@ -6,8 +6,10 @@
  * RUN-DEFAULT:
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -357,6 +359,42 @@ static void memory_that_has_gone_is_found_when_it_is_mapped_again(void)
 	unmap_user(handle);
 }
 
+enum { MUCH = 128 << 20 };
+
+static void allocate_much(void *arg)
+{
+	volatile uint32_t *done = arg;
+	char *buf = map_anon(MUCH);
+	uint64_t handle;
+
+	gpu_open(&gpu, 0);
+	expect(!madvise(buf, MUCH, MADV_NOHUGEPAGE), "%s", strerror(errno));
+	expect_int(try_alloc(buf, buf, MUCH, &handle), ==, 0);
+	*done = 1;
+}
+
+/* Of a process whose memory takes long to come, or never does, nobody else is to know. */
+static void others_close_their_files_while_memory_is_found(void)
+{
+	volatile uint32_t *done = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	char again[32];
+	int pid;
+
+	gpu_open(&gpu, 0);
+	snprintf(again, sizeof(again), "/proc/self/fd/%d", gpu.drm);
+	pid = tap_fork(allocate_much, (void *)done);
+	expect(wait_until(charged() >= MUCH, 5000), "nothing is allocated");
+	for (int i = 0; i < 3; i++) {
+		int fd = open(again, O_RDWR | O_CLOEXEC);
+
+		expect(fd >= 0, "%s: %s", again, strerror(errno));
+		close(fd);
+	}
+	nap_us(10000);	/* time for it to say so, if it was waited for */
+	expect(!*done, "closing a file has waited for another process");
+	tap_join(pid);
+}
+
 /* Likewise as in KFD. */
 static void queue_waits_while_memory_is_read_only(void)
 {
@@ -487,6 +525,7 @@ static const struct tap_test tests[] = {
 	TAP_TEST(running_queue_loses_no_write),
 	TAP_TEST(memory_that_has_gone_faults),
 	TAP_TEST(memory_that_has_gone_is_found_when_it_is_mapped_again),
+	TAP_TEST(others_close_their_files_while_memory_is_found),
 	TAP_TEST(queue_waits_while_memory_is_read_only),
 	TAP_TEST(memory_that_changes_while_it_is_mapped_is_not_mapped),
 	TAP_TEST(killed_process_lets_go),
