@@ -244,8 +244,8 @@ static int hgpu_kfd_ioctl_alloc(struct hgpu_process *process, void *data)
 	return ret;
 }
 
-/* The buffer of a handle, on a GPU that is there. */
-static struct hgpu_kfd_bo *hgpu_kfd_bo(struct hgpu_process *process, u64 handle)
+/* The buffer of a handle, on a GPU that is there. KFD's calls differ in what they say if there is @none. */
+static struct hgpu_kfd_bo *hgpu_kfd_bo(struct hgpu_process *process, u64 handle, int none)
 {
 	struct hgpu_process_device *pdd;
 	struct hgpu_kfd_bo *kbo;
@@ -254,7 +254,7 @@ static struct hgpu_kfd_bo *hgpu_kfd_bo(struct hgpu_process *process, u64 handle)
 	if (IS_ERR(pdd))
 		return ERR_CAST(pdd);
 	kbo = hgpu_kfd_bo_lookup(process, handle);
-	return kbo ?: ERR_PTR(-EINVAL);
+	return kbo ?: ERR_PTR(none);
 }
 
 static int hgpu_kfd_ioctl_free(struct hgpu_process *process, void *data)
@@ -264,7 +264,7 @@ static int hgpu_kfd_ioctl_free(struct hgpu_process *process, void *data)
 	int ret;
 
 	mutex_lock(&process->lock);
-	kbo = hgpu_kfd_bo(process, args->handle);
+	kbo = hgpu_kfd_bo(process, args->handle, -EINVAL);
 	ret = IS_ERR(kbo) ? PTR_ERR(kbo) : hgpu_kfd_free(kbo);
 	mutex_unlock(&process->lock);
 	return ret;
@@ -272,25 +272,26 @@ static int hgpu_kfd_ioctl_free(struct hgpu_process *process, void *data)
 
 /*
  * MAP and UNMAP have the same arguments. They go through the GPUs in order and
- * stop at the first failure; n_success says how far they came.
+ * stop at the first failure; n_success says how far they came. As in KFD there
+ * may be more of them than GPUs.
  */
 static int hgpu_kfd_for_gpus(struct hgpu_process *process,
 			     struct kfd_ioctl_map_memory_to_gpu_args *args,
 			     int (*fn)(struct hgpu_kfd_bo *kbo, struct hgpu_process_device *pdd))
 {
-	u32 ids[HGPU_MAX_GPUS];
 	struct hgpu_kfd_bo *kbo;
 	int ret = 0;
+	u32 *ids;
 
-	if (!args->n_devices || args->n_devices > HGPU_MAX_GPUS ||
-	    args->n_success > args->n_devices)
+	if (!args->n_devices || args->n_success > args->n_devices)
 		return -EINVAL;
-	if (copy_from_user(ids, u64_to_user_ptr(args->device_ids_array_ptr),
-			   args->n_devices * sizeof(ids[0])))
-		return -EFAULT;
+	ids = memdup_array_user(u64_to_user_ptr(args->device_ids_array_ptr), args->n_devices,
+				sizeof(*ids));
+	if (IS_ERR(ids))
+		return PTR_ERR(ids);
 
 	mutex_lock(&process->lock);
-	kbo = hgpu_kfd_bo(process, args->handle);
+	kbo = hgpu_kfd_bo(process, args->handle, -ENOMEM);
 	if (IS_ERR(kbo))
 		ret = PTR_ERR(kbo);
 	while (!ret && args->n_success < args->n_devices) {
@@ -301,6 +302,7 @@ static int hgpu_kfd_for_gpus(struct hgpu_process *process,
 			args->n_success++;
 	}
 	mutex_unlock(&process->lock);
+	kfree(ids);
 	return ret;
 }
 

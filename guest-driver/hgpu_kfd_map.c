@@ -230,8 +230,8 @@ int hgpu_kfd_map(struct hgpu_kfd_bo *kbo, struct hgpu_process_device *pdd)
  * @pdd: the GPU
  *
  * Context: may sleep; under the process's lock.
- * Return: 0, also if it was not mapped; -EBUSY under a queue; -ETIME: the GPU
- * may still use it.
+ * Return: 0; -EINVAL if it is not mapped there; -EBUSY under a queue; -ETIME: the
+ * GPU may still use it.
  */
 int hgpu_kfd_unmap(struct hgpu_kfd_bo *kbo, struct hgpu_process_device *pdd)
 {
@@ -239,7 +239,7 @@ int hgpu_kfd_unmap(struct hgpu_kfd_bo *kbo, struct hgpu_process_device *pdd)
 
 	lockdep_assert_held(&pdd->process->lock);
 	if (!(kbo->mapped & BIT(pdd->index)))
-		return 0;
+		return -EINVAL;
 	if (kbo->queues)
 		return -EBUSY;
 	ret = hgpu_kfd_detach_from(kbo, pdd);

@@ -41,14 +41,6 @@ static int hgpu_kfd_queue_props(u64 ring, u32 size, u32 percentage, u32 priority
 
 /* ---- memory ---- */
 
-/* A queue without a ring is disabled. */
-static int hgpu_kfd_hold_ring(struct hgpu_process_device *pdd,
-			      const struct hgpu_queue_props *props, struct hgpu_kfd_bo **bo)
-{
-	*bo = NULL;
-	return props->ring ? hgpu_kfd_hold_bo(pdd, props->ring, props->ring_size, bo) : 0;
-}
-
 /*
  * What waves are saved in. The thunk takes shared memory that is always mapped
  * where it can, else a buffer. KFD wants room for the debugger behind it, too.
@@ -92,7 +84,7 @@ static int hgpu_kfd_hold_queue(struct hgpu_process_device *pdd,
 	int ret;
 
 	memset(bos, 0, HGPU_QUEUE_BOS * sizeof(*bos));
-	ret = hgpu_kfd_hold_ring(pdd, props, &bos[HGPU_QUEUE_RING]);
+	ret = hgpu_kfd_hold_bo(pdd, props->ring, props->ring_size, &bos[HGPU_QUEUE_RING]);
 	if (!ret)
 		ret = hgpu_kfd_hold_bo(pdd, args->read_pointer_address, sizeof(u64),
 				       &bos[HGPU_QUEUE_RPTR]);
@@ -133,13 +125,10 @@ static struct hgpu_queue *hgpu_kfd_make_queue(struct hgpu_process_device *pdd,
 					      args->write_pointer_address, engine);
 	case KFD_IOC_QUEUE_TYPE_SDMA_XGMI:
 		return ERR_PTR(-ENOMEM);	/* as KFD: none of that kind is left */
-	case KFD_IOC_QUEUE_TYPE_COMPUTE:
-	case KFD_IOC_QUEUE_TYPE_COMPUTE_AQL:
+	default:	/* compute: kinds that are unknown have been refused */
 		return hgpu_queue_create_compute(pdd, props, args->read_pointer_address,
 						 args->write_pointer_address,
 						 args->ctl_stack_size);
-	default:
-		return ERR_PTR(-EINVAL);
 	}
 }
 
@@ -192,6 +181,8 @@ int hgpu_kfd_create_queue(struct hgpu_process *process, void *data)
 				   args->queue_percentage, args->queue_priority, &props);
 	if (ret)
 		return ret;
+	if (args->queue_type > KFD_IOC_QUEUE_TYPE_SDMA_BY_ENG_ID)
+		return -ENOTSUPP;	/* sic, as KFD */
 
 	mutex_lock(&process->lock);
 	pdd = hgpu_kfd_pdd(process, args->gpu_id);
@@ -229,14 +220,15 @@ int hgpu_kfd_destroy_queue(struct hgpu_process *process, void *data)
 static int hgpu_kfd_update_queue_locked(struct hgpu_queue *queue,
 					const struct hgpu_queue_props *props)
 {
-	struct hgpu_kfd_bo *ring;
+	struct hgpu_kfd_bo *ring = NULL;
 	int ret;
 
-	if (hgpu_kfd_hold_ring(queue->pdd, props, &ring))
+	/* Without a ring it is disabled, and keeps the one it had, as in KFD. */
+	if (props->ring && hgpu_kfd_hold_bo(queue->pdd, props->ring, props->ring_size, &ring))
 		return -EFAULT;		/* as KFD, which says EINVAL when it makes a queue */
 	ret = queue->compute ? hgpu_queue_update_compute(queue, props) :
 			       hgpu_queue_update(queue, props);
-	if (!ret)
+	if (!ret && ring)
 		swap(queue->bos[HGPU_QUEUE_RING], ring);
 	hgpu_kfd_release_bo(&ring);
 	return ret;

@@ -8,6 +8,7 @@
 #include <kunit/visibility.h>
 #include <linux/kernel.h>
 #include <linux/minmax.h>
+#include <linux/sched.h>
 #include <linux/string.h>
 
 #include "hgpu_svm_plan.h"
@@ -86,7 +87,7 @@ static void plan_emit(struct plan *plan, u64 first, u64 last,
  * @out: the ranges that replace all of @old, in the changed stretch and in
  *	what of @old reaches beyond it; adjacent equals are one, up to the cap
  *
- * Context: any.
+ * Context: may sleep.
  * Return: how many.
  */
 unsigned int hgpu_svm_plan_change(const struct hgpu_svm_span *old,
@@ -116,6 +117,7 @@ unsigned int hgpu_svm_plan_change(const struct hgpu_svm_span *old,
 		if (s->last > change->last)
 			plan_emit(&plan, change->last + 1, s->last, &s->attrs);
 		next = last + 1;
+		cond_resched();
 	}
 	if (next <= change->last)
 		plan_emit(&plan, next, change->last, &fresh);

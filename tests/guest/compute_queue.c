@@ -288,7 +288,6 @@ static void bad_compute_queues_are_refused(void)
 	if (got_ != -EINVAL) \
 		fail("CREATE_QUEUE with %s = %s gave %d (%s)", #field, #value, got_, strerror(-got_)); } while (0)
 	REFUSE_WITH(gpu_id, gpu.id + 1);
-	REFUSE_WITH(queue_type, 77);
 	REFUSE_WITH(ring_size, 3 << 12);
 	REFUSE_WITH(ring_size, 2 * RING);
 	REFUSE_WITH(ring_base_address, (uintptr_t)SOMEWHERE);

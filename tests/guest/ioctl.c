@@ -175,23 +175,31 @@ static void bad_allocations_are_refused(void)
 static void handles_of_nothing_are_refused(void)
 {
 	static const uint64_t bad[] = { 0, 1, ~0ull, 0x1234567800000001, 0xffffffff };
+	uint32_t ids[1];
+	struct bo bo;
 
 	gpu_open(&gpu, 0);
+	ids[0] = gpu.id;
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		uint32_t ids[1] = { gpu.id };
-
 		refuse(EINVAL, AMDKFD_IOC_FREE_MEMORY_OF_GPU, (struct kfd_ioctl_free_memory_of_gpu_args){ .handle = bad[i] });
 		refuse(EINVAL, AMDKFD_IOC_MAP_MEMORY_TO_GPU, (struct kfd_ioctl_map_memory_to_gpu_args){
 			.handle = bad[i], .n_devices = 1, .device_ids_array_ptr = (uintptr_t)ids });
 		refuse(EINVAL, AMDKFD_IOC_UNMAP_MEMORY_FROM_GPU, (struct kfd_ioctl_unmap_memory_from_gpu_args){
 			.handle = bad[i], .n_devices = 1, .device_ids_array_ptr = (uintptr_t)ids });
 	}
+	bo_create(&bo, &gpu, PAGE);				/* as KFD says it of its own GPU */
+	refuse(EINVAL, AMDKFD_IOC_FREE_MEMORY_OF_GPU, (struct kfd_ioctl_free_memory_of_gpu_args){ .handle = bo.handle + 99 });
+	refuse(ENOMEM, AMDKFD_IOC_MAP_MEMORY_TO_GPU, (struct kfd_ioctl_map_memory_to_gpu_args){
+		.handle = bo.handle + 99, .n_devices = 1, .device_ids_array_ptr = (uintptr_t)ids });
+	refuse(ENOMEM, AMDKFD_IOC_UNMAP_MEMORY_FROM_GPU, (struct kfd_ioctl_unmap_memory_from_gpu_args){
+		.handle = bo.handle + 99, .n_devices = 1, .device_ids_array_ptr = (uintptr_t)ids });
+	bo_destroy(&bo);
 	gpu_works(&gpu);
 }
 
 static void map_with_bad_device_lists_is_refused(void)
 {
-	uint32_t ids[1];
+	uint32_t ids[20];
 	struct bo bo;
 
 	gpu_open(&gpu, 0);
@@ -204,6 +212,11 @@ static void map_with_bad_device_lists_is_refused(void)
 	refuse(EINVAL, AMDKFD_IOC_MAP_MEMORY_TO_GPU, MAP(1, 0, ids));
 	refuse(EFAULT, AMDKFD_IOC_MAP_MEMORY_TO_GPU, MAP(1, 0, 0x1000));
 	expect_int(kfd_ioctl(&gpu, AMDKFD_IOC_MAP_MEMORY_TO_GPU, &MAP(~0u, 0, ids)), <, 0);
+	for (int i = 0; i < 20; i++)				/* one GPU often: it is mapped once */
+		ids[i] = gpu.id;
+	refuse(0, AMDKFD_IOC_MAP_MEMORY_TO_GPU, MAP(20, 0, ids));
+	refuse(EINVAL, AMDKFD_IOC_UNMAP_MEMORY_FROM_GPU, MAP(20, 0, ids));	/* and unmapped once */
+	refuse(0, AMDKFD_IOC_MAP_MEMORY_TO_GPU, MAP(20, 0, ids));
 	bo_destroy(&bo);
 	gpu_works(&gpu);
 }
@@ -244,7 +257,6 @@ static void bad_queues_are_refused(void)
 	if (got_ != -EINVAL && got_ != -EFAULT) \
 		fail("CREATE_QUEUE with %s = %s gave %d (%s)", #field, #value, got_, strerror(-got_)); } while (0)
 	REFUSE_WITH(gpu_id, gpu.id + 1);
-	REFUSE_WITH(queue_type, 77);
 	REFUSE_WITH(ring_size, 0xffff);
 	REFUSE_WITH(ring_size, 3 << 12);
 	REFUSE_WITH(ring_size, 0x80000000);
@@ -252,6 +264,7 @@ static void bad_queues_are_refused(void)
 	REFUSE_WITH(queue_percentage, 101);
 	REFUSE_WITH(queue_priority, 16);
 	REFUSE_WITH(ring_base_address, 0xffff888000000000);
+	REFUSE_WITH(ring_base_address, 0);
 	REFUSE_WITH(ring_base_address, 0x10000);		/* nothing is there */
 	REFUSE_WITH(ring_base_address, (uintptr_t)ring.at + 4);
 	REFUSE_WITH(read_pointer_address, 0xffff888000000000);
@@ -260,6 +273,10 @@ static void bad_queues_are_refused(void)
 	REFUSE_WITH(write_pointer_address, 0xffff888000000000);
 	REFUSE_WITH(write_pointer_address, 0x10000);
 	REFUSE_WITH(write_pointer_address, (uintptr_t)pointers.at + 1);
+	bad = good;
+	bad.queue_type = 77;
+	bad.gpu_id = 0;						/* is not asked for */
+	expect_int(kfd_ioctl(&gpu, AMDKFD_IOC_CREATE_QUEUE, &bad), ==, -ENOTSUPP);
 	expect_int(kfd_ioctl(&gpu, AMDKFD_IOC_CREATE_QUEUE, &good), ==, 0);
 	refuse(0, AMDKFD_IOC_DESTROY_QUEUE, (struct kfd_ioctl_destroy_queue_args){ .queue_id = good.queue_id });
 	refuse(EINVAL, AMDKFD_IOC_DESTROY_QUEUE, (struct kfd_ioctl_destroy_queue_args){ .queue_id = good.queue_id });

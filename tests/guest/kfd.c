@@ -186,7 +186,7 @@ static void vram_buffer_is_used_by_cpu_and_gpu(void)
 	expect_int(free_handle(a.handle), ==, -EBUSY);	/* still mapped */
 	expect_int(map_to_gpu(a.handle, true), ==, 0);	/* twice is once */
 	expect_int(map_to_gpu(a.handle, false), ==, 0);
-	expect_int(map_to_gpu(a.handle, false), ==, 0);
+	expect_int(map_to_gpu(a.handle, false), ==, -EINVAL);
 	munmap(at, bytes);
 	expect_int(free_handle(a.handle), ==, 0);
 	expect_int(free_handle(a.handle), ==, -EINVAL);
@@ -258,7 +258,7 @@ static void vram_without_an_address_is_not_mapped(void)
 	expect_int(alloc_at(NULL, 4 * MIB, VRAM, &a), ==, 0);
 	expect_int(alloc_at(NULL, 4 * MIB, VRAM, &b), ==, 0);	/* is no address */
 	expect_int(map_to_gpu(a.handle, true), ==, -EINVAL);
-	expect_int(map_to_gpu(a.handle, false), ==, 0);
+	expect_int(map_to_gpu(a.handle, false), ==, -EINVAL);
 	expect_int(alloc_at(NULL, MIB, KFD_IOC_ALLOC_MEM_FLAGS_GTT, &b), ==, -EINVAL);
 	expect_int(free_handle(a.handle), ==, 0);
 }
@@ -574,6 +574,9 @@ static void bad_updates_leave_the_queue_as_it_is(void)
 	expect_int(update_queue(q.ring.at, 2 * q.ring.size, 100), ==, -EFAULT);
 	expect_int(update_queue((void *)0x10000, q.ring.size, 100), ==, -EFAULT);
 	expect_int(update_queue((char *)q.ring.at + 4, 4096, 100), ==, -EINVAL);
+	expect_int(update_queue(NULL, q.ring.size, 100), ==, 0);	/* disabled, it keeps its ring */
+	expect_int(gpu_unmap(&gpu, q.ring.handle), ==, -EBUSY);
+	expect_int(update_queue(q.ring.at, q.ring.size, 100), ==, 0);
 	queue_fill(&q, buf, 2, MIB);
 	queue_run(&q);
 	value_check(buf, MIB, 2);
@@ -608,7 +611,7 @@ struct create_queue_by_engine {
 static void kinds_of_queues_that_are_not_there_are_refused(void)
 {
 	static const struct { uint32_t type, engine; int error; } kinds[] = {
-		{ 77, 0, -EINVAL },
+		{ 77, 0, -ENOTSUPP },
 		{ KFD_IOC_QUEUE_TYPE_SDMA_XGMI, 0, -ENOMEM }, { BY_ENGINE, 2, -EINVAL },
 		{ BY_ENGINE, 1, 0 }, { BY_ENGINE, 0, 0 },
 	};

@@ -31,6 +31,8 @@ struct gpu {
 	volatile uint64_t *doorbells;
 };
 
+#define ENOTSUPP 524	/* the kernel's own, which KFD lets out */
+
 unsigned int gpu_count(void);
 
 /* The module in the file that HGPU_MODULE names; without that the test is skipped. 0 or -errno. */
