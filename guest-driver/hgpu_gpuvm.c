@@ -264,6 +264,46 @@ static void hgpu_pdb0_clear_leaf(struct hgpu_pt *pdb0, u32 i)
 	hgpu_pt_store(pdb0, i, ptb ? hgpu_pde_table(ptb->addr) : 0);
 }
 
+/* Reads within one PTB's span. */
+static u32 hgpu_vm_read_locked(struct hgpu_pt *pdb0, u64 page, u32 n, u64 *ptes)
+{
+	u32 d = hgpu_pt_index(page, HGPU_VM_PDB0);
+	u32 lo = hgpu_pt_index(page, HGPU_VM_PTB);
+	u64 leaf = pdb0->shadow[d] & ~HGPU_PDE_PTE;
+	struct hgpu_pt *ptb = pdb0->child[d];
+	u32 i, valid = 0;
+
+	if (leaf) {
+		for (i = 0; i < n; i++)
+			ptes[i] = leaf + (lo + i) * HGPU_PAGE_SIZE;
+		return leaf & HGPU_PTE_VALID ? n : 0;
+	}
+	for (i = 0; ptb && i < n; i++) {
+		ptes[i] = ptb->shadow[lo + i] & ~HGPU_PTE_FRAG;
+		valid += ptes[i] & HGPU_PTE_VALID;
+	}
+	return valid;
+}
+
+/* The PTB below a 2 MiB leaf says the same, and takes its place. */
+static void hgpu_vm_split_leaf_locked(struct hgpu_vm *vm, u64 page)
+{
+	u32 d = hgpu_pt_index(page, HGPU_VM_PDB0), i;
+	struct hgpu_pt *pdb0, *ptb;
+	u64 leaf, next;
+
+	pdb0 = hgpu_vm_pdb0_locked(vm, page, &next);
+	if (!pdb0 || !pdb0->shadow[d])
+		return;
+	ptb = pdb0->child[d];
+	leaf = pdb0->shadow[d] & ~HGPU_PDE_PTE;
+	for (i = 0; i < HGPU_VM_ENTRIES; i++)
+		hgpu_ptb_note(ptb, i, leaf + i * HGPU_PAGE_SIZE);
+	hgpu_ptb_fragment(ptb, 0, HGPU_VM_ENTRIES);
+	wmb();	/* the entries before the table */
+	hgpu_pdb0_clear_leaf(pdb0, d);
+}
+
 /* ---- the interface ---- */
 
 static u32 hgpu_vm_set_locked(struct hgpu_vm *vm, u64 page, u32 n, const u64 *ptes)
@@ -317,6 +357,49 @@ u64 hgpu_vm_set(struct hgpu_vm *vm, u64 first_page, u32 npages, const u64 *ptes)
 	return replaced;
 }
 EXPORT_SYMBOL_IF_KUNIT(hgpu_vm_set);
+
+static u64 hgpu_vm_read_one_locked(struct hgpu_vm *vm, u64 page)
+{
+	struct hgpu_pt *pdb0;
+	u64 pte = 0, next;
+
+	pdb0 = hgpu_vm_pdb0_locked(vm, page, &next);
+	if (pdb0)
+		hgpu_vm_read_locked(pdb0, page, 1, &pte);
+	return pte;
+}
+
+u64 hgpu_vm_exchange(struct hgpu_vm *vm, u64 page, u64 pte)
+{
+	u64 was;
+
+	hgpu_stat_inc(vm->hdev, ptes_written);
+	spin_lock(&vm->lock);
+	was = hgpu_vm_read_one_locked(vm, page);
+	hgpu_vm_split_leaf_locked(vm, page);
+	hgpu_vm_set_locked(vm, page, 1, &pte);
+	spin_unlock(&vm->lock);
+	return was;
+}
+EXPORT_SYMBOL_IF_KUNIT(hgpu_vm_exchange);
+
+bool hgpu_vm_set_if(struct hgpu_vm *vm, u64 page, u64 expected, u64 pte)
+{
+	bool as_expected;
+
+	spin_lock(&vm->lock);
+	as_expected = hgpu_vm_read_one_locked(vm, page) == expected;
+	if (as_expected) {
+		hgpu_vm_split_leaf_locked(vm, page);
+		hgpu_vm_set_locked(vm, page, 1, &pte);
+	}
+	spin_unlock(&vm->lock);
+	if (as_expected)
+		hgpu_stat_inc(vm->hdev, ptes_written);
+	wmb();	/* as in hgpu_vm_set() */
+	return as_expected;
+}
+EXPORT_SYMBOL_IF_KUNIT(hgpu_vm_set_if);
 
 bool hgpu_vm_set_huge(struct hgpu_vm *vm, u64 first_page, u64 pde)
 {
@@ -402,27 +485,6 @@ u64 hgpu_vm_next_used(struct hgpu_vm *vm, u64 page, u64 last_page)
 	return min(page, last_page + 1);
 }
 EXPORT_SYMBOL_IF_KUNIT(hgpu_vm_next_used);
-
-/* Reads within one PTB's span. */
-static u32 hgpu_vm_read_locked(struct hgpu_pt *pdb0, u64 page, u32 n, u64 *ptes)
-{
-	u32 d = hgpu_pt_index(page, HGPU_VM_PDB0);
-	u32 lo = hgpu_pt_index(page, HGPU_VM_PTB);
-	u64 leaf = pdb0->shadow[d] & ~HGPU_PDE_PTE;
-	struct hgpu_pt *ptb = pdb0->child[d];
-	u32 i, valid = 0;
-
-	if (leaf) {
-		for (i = 0; i < n; i++)
-			ptes[i] = leaf + (lo + i) * HGPU_PAGE_SIZE;
-		return leaf & HGPU_PTE_VALID ? n : 0;
-	}
-	for (i = 0; ptb && i < n; i++) {
-		ptes[i] = ptb->shadow[lo + i] & ~HGPU_PTE_FRAG;
-		valid += ptes[i] & HGPU_PTE_VALID;
-	}
-	return valid;
-}
 
 u32 hgpu_vm_read(struct hgpu_vm *vm, u64 first_page, u32 npages, u64 *ptes)
 {

@@ -165,6 +165,32 @@ int hgpu_vm_prepare(struct hgpu_vm *vm, u64 first_page, u64 last_page);
 u64 hgpu_vm_set(struct hgpu_vm *vm, u64 first_page, u32 npages, const u64 *ptes);
 
 /**
+ * hgpu_vm_exchange() - set one entry, and tell what was there
+ * @vm: the address space
+ * @page: the page
+ * @pte: the entry
+ *
+ * One step for those who map and unmap meanwhile. A 2 MiB leaf is split: its
+ * other pages stay mapped. The caller flushes the TLB.
+ *
+ * Context: atomic; the page is prepared.
+ * Return: the entry before, FRAG masked out; 0 for none.
+ */
+u64 hgpu_vm_exchange(struct hgpu_vm *vm, u64 page, u64 pte);
+
+/**
+ * hgpu_vm_set_if() - set one entry if it is still what it was
+ * @vm: the address space
+ * @page: the page
+ * @expected: the entry before, not 0
+ * @pte: the entry
+ *
+ * Context: atomic. The caller flushes the TLB.
+ * Return: true if it was.
+ */
+bool hgpu_vm_set_if(struct hgpu_vm *vm, u64 page, u64 expected, u64 pte);
+
+/**
  * hgpu_vm_set_huge() - map 2 MiB with one entry
  * @vm: the address space
  * @first_page: first page, a multiple of 512

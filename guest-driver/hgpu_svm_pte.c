@@ -287,10 +287,8 @@ void hgpu_svm_replay(struct hgpu_svms *svms, unsigned int gpu)
  */
 int hgpu_svm_poison(struct hgpu_svms *svms, unsigned int gpu, u64 page, u64 *was)
 {
-	struct hgpu_process *process = container_of(svms, struct hgpu_process,
-						    svms);
 	struct hgpu_vm *vm = svms->gpus[gpu].vm;
-	u64 pte = HGPU_VM_NORETRY_FLAGS;
+	u64 old;
 	int err;
 
 	lockdep_assert_held(&svms->lock);
@@ -300,15 +298,14 @@ int hgpu_svm_poison(struct hgpu_svms *svms, unsigned int gpu, u64 page, u64 *was
 	if (err)
 		return err;
 	mutex_lock(&svms->notifier_lock);
-	if (hgpu_process_va_is_bo(process, page, page)) {
-		hgpu_vm_read(vm, page, 1, was);
-		hgpu_vm_set(vm, page, 1, &pte);
-		hgpu_vm_flush_tlb(vm);
-		trace_hgpu_svm_replay(svms, gpu, page, 1);
-	} else {
-		hgpu_svm_write_ptes_locked(svms, gpu, page, 1, &pte,
-					   HGPU_FLUSH_ALWAYS);
-	}
+	old = hgpu_vm_exchange(vm, page, HGPU_VM_NORETRY_FLAGS);
+	hgpu_vm_flush_tlb(vm);
+	trace_hgpu_svm_replay(svms, gpu, page, 1);
+	/* Buffers, which are mapped without our locks, are never in ranges. */
+	if (hgpu_svm_range_first(svms, page, page))
+		hgpu_svm_drop_ptes(svms->gpus[gpu].hdev, &old, 1);
+	else
+		*was = old;
 	mutex_unlock(&svms->notifier_lock);
 	return 0;
 }
@@ -317,20 +314,18 @@ int hgpu_svm_poison(struct hgpu_svms *svms, unsigned int gpu, u64 page, u64 *was
  * hgpu_svm_unpoison() - undo hgpu_svm_poison()
  * @svms: the process's
  * @gpu: index
- * @page: virtual page number; an entry that is valid by now stays
+ * @page: virtual page number; an entry that is another one by now stays
  * @was: from hgpu_svm_poison()
  *
  * Context: process context; &hgpu_svms.lock is held.
  */
 void hgpu_svm_unpoison(struct hgpu_svms *svms, unsigned int gpu, u64 page, u64 was)
 {
-	u64 pte;
-
 	lockdep_assert_held(&svms->lock);
 
 	mutex_lock(&svms->notifier_lock);
-	if (svms->gpus[gpu].vm &&
-	    !hgpu_vm_read(svms->gpus[gpu].vm, page, 1, &pte) && pte)
-		hgpu_vm_set(svms->gpus[gpu].vm, page, 1, &was);
+	if (svms->gpus[gpu].vm)
+		hgpu_vm_set_if(svms->gpus[gpu].vm, page, HGPU_VM_NORETRY_FLAGS,
+			       was);
 	mutex_unlock(&svms->notifier_lock);
 }

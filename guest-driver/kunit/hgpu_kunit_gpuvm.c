@@ -289,6 +289,36 @@ static void set_into_huge_leaf_clears_the_rest(struct kunit *test)
 	check(test, f);
 }
 
+static void exchange_in_huge_leaf_leaves_the_rest(struct kunit *test)
+{
+	u64 was, poison = HGPU_VM_NORETRY_FLAGS;
+	struct vm_fixture *f = test->priv;
+
+	set_huge(test, f, 1, 0x400);
+	was = f->ptes[600];
+	KUNIT_EXPECT_EQ(test, hgpu_vm_exchange(&f->vm, BASE + 600, poison), was);
+	f->ptes[600] = poison;
+	check(test, f);
+	KUNIT_EXPECT_FALSE(test, hgpu_vm_set_if(&f->vm, BASE + 601, poison, was));
+	check(test, f);
+	KUNIT_EXPECT_TRUE(test, hgpu_vm_set_if(&f->vm, BASE + 600, poison, was));
+	f->ptes[600] = was;
+	check(test, f);
+}
+
+static void exchange_where_nothing_is_mapped(struct kunit *test)
+{
+	u64 poison = HGPU_VM_NORETRY_FLAGS;
+	struct vm_fixture *f = test->priv;
+
+	KUNIT_EXPECT_EQ(test, hgpu_vm_exchange(&f->vm, BASE + 3, poison), 0);
+	f->ptes[3] = poison;
+	check(test, f);
+	KUNIT_EXPECT_EQ(test, zap(f, 3, 1), 0);
+	KUNIT_EXPECT_FALSE(test, hgpu_vm_set_if(&f->vm, BASE + 3, poison, f->ptes[0] | RW));
+	check(test, f);
+}
+
 static void nothing_happens_without_tables(struct kunit *test)
 {
 	struct vm_fixture *f = test->priv;
@@ -328,6 +358,8 @@ static struct kunit_case hgpu_gpuvm_cases[] = {
 	KUNIT_CASE(huge_leaf_replaces_pages),
 	KUNIT_CASE(zap_of_part_of_huge_leaf_clears_it_whole),
 	KUNIT_CASE(set_into_huge_leaf_clears_the_rest),
+	KUNIT_CASE(exchange_in_huge_leaf_leaves_the_rest),
+	KUNIT_CASE(exchange_where_nothing_is_mapped),
 	KUNIT_CASE(nothing_happens_without_tables),
 	KUNIT_CASE(prepare_refuses_absurd_spans),
 	{}

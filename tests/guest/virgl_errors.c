@@ -272,6 +272,38 @@ static void fault_of_a_submission_is_nothing_to_queues(void)
 	queue_destroy(&q);
 }
 
+/* The page that was denied is one of 512 that one entry maps. */
+static void denied_page_of_a_buffer_is_the_only_one(void)
+{
+	char *at = (char *)0x200000000000, *copy = map_anon(4 * MIB);
+	struct kfd_ioctl_alloc_memory_of_gpu_args a = { 0 };
+	struct virgl_buffer b;
+	struct queue q;
+
+	render_open(&gpu, 0, &v);
+	queue_create(&q, &gpu, 4096);
+	expect_int(gpu_alloc(&gpu, at, 4 * MIB, KFD_IOC_ALLOC_MEM_FLAGS_VRAM, &a), ==, 0);	/* may be read */
+	expect_int(gpu_map(&gpu, a.handle), ==, 0);
+	expect_int(virgl_buffer(&v, &b, BOUND, PAGE), ==, 0);
+	render_nothing(&job);
+	virgl_inout(&job, &b, at + MIB, PAGE);
+	expect_fault_at(at + MIB, 0);
+
+	for (int i = 0; i < 2; i++) {	/* and when it is allowed again */
+		memset(copy, 0xee, 4 * MIB);
+		queue_copy(&q, copy, at, i ? 4 * MIB : MIB);
+		queue_copy(&q, copy + MIB + PAGE, at + MIB + PAGE, 3 * MIB - PAGE);
+		queue_run(&q);
+		value_check(copy, i ? 4 * MIB : MIB, 0);
+		value_check(copy + MIB + PAGE, 3 * MIB - PAGE, 0);
+		queue_destroy(&q);
+		queue_create(&q, &gpu, 4096);
+	}
+	queue_destroy(&q);
+	expect_int(gpu_unmap(&gpu, a.handle), ==, 0);
+	expect_int(gpu_free(&gpu, a.handle), ==, 0);
+}
+
 /* ---- tables ---- */
 
 /* The row comes behind another one, which is all right. */
@@ -377,6 +409,7 @@ static const struct tap_test tests[] = {
 	TAP_TEST(stream_that_is_not_there_is_a_fault),
 	TAP_TEST(exception_of_a_queue_is_nothing_to_contexts),
 	TAP_TEST(fault_of_a_submission_is_nothing_to_queues),
+	TAP_TEST(denied_page_of_a_buffer_is_the_only_one),
 	TAP_TEST(wrong_rows_are_refused_and_the_context_stays),
 	TAP_TEST(tables_and_streams_have_their_bounds),
 };
