@@ -89,6 +89,17 @@ static bool is_there(const struct hgpu_migration *m, const struct page *page)
 	       hgpu_page_is_ours(m->hdev, page);
 }
 
+/* Was it lost with its GPU? Another one may answer at the address by now. */
+static bool is_lost(const struct page *page)
+{
+	const struct hgpu_svm_chunk *chunk;
+
+	if (!page || !is_device_private_page(page))
+		return false;
+	chunk = page->zone_device_data;
+	return test_bit(HGPU_CHUNK_LOST, &chunk->flags);
+}
+
 /*
  * Choose a place in the chunk for everything that can move. -EAGAIN: pages
  * that have moved on (by mremap(), to a child) still have all those places.
@@ -104,7 +115,8 @@ static long choose_vram(struct hgpu_migration *m, struct hgpu_svm_chunk *chunk)
 		m->dst[i] = 0;
 		page = migrate_pfn_to_page(m->src[i]);
 		if (!(m->src[i] & MIGRATE_PFN_MIGRATE) ||
-		    !hgpu_svm_can_leave_ram(page) || is_there(m, page))
+		    !hgpu_svm_can_leave_ram(page) || is_there(m, page) ||
+		    is_lost(page))
 			continue;
 		page = hgpu_chunk_take_page(chunk, va + i - chunk->va);
 		if (!page) {

@@ -6,6 +6,7 @@
  * RUN: --gpus 2 --vram 64M --device hive=1
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -400,6 +401,46 @@ static void unbound_peer_leaves_nothing_behind(void)
 	queue_destroy(&q[0]);
 }
 
+/* A MiB that is inherited was lost with GPU 1; the next one is in the VRAM of the one that came in its place. */
+static void move_what_was_lost_too(void *buf)
+{
+	char *next = (char *)buf + MIB;
+
+	gpu_open_all(gpu, 2);
+	pattern_fill(next, MIB, SEED + 1);
+	expect_int(svm_prefetch(&gpu[0], next, MIB, gpu[1].id), ==, 0);
+	expect_in_vram(next, MIB);
+	svm_prefetch(&gpu[0], buf, 2 * MIB, gpu[0].id);
+	pattern_check(next, MIB, SEED + 1);
+	for (size_t page = 0; page < MIB / PAGE; page += 51) {
+		const char *lost = (char *)buf + page * PAGE;
+
+		if (signal_of_read(lost) != SIGBUS)
+			fail("page %zu of lost memory is %#x", page, *(const uint32_t *)lost);
+	}
+}
+
+static void successor_of_a_peer_has_nothing_of_what_was_lost(void)
+{
+	char address[16], file[96], *buf = map_anon(4 * MIB);
+
+	buf += -(uintptr_t)buf % (2 * MIB);	/* one granule */
+	gpu_pci_address(1, address);
+	gpu_open_all(gpu, 2);
+	pattern_fill(buf, MIB, SEED);
+	expect_int(svm_prefetch(&gpu[0], buf, MIB, gpu[1].id), ==, 0);
+	expect_in_vram(buf, MIB);
+
+	snprintf(file, sizeof(file), "/sys/bus/pci/devices/%s/reset_method", address);
+	expect_int(write_text(file, "bus"), ==, 0);
+	snprintf(file, sizeof(file), "/sys/bus/pci/devices/%s/reset", address);
+	expect_int(write_text(file, "1"), ==, 0);
+	expect_int(write_text(DRIVER "/unbind", address), ==, 0);
+	expect_int(write_text(DRIVER "/bind", address), ==, 0);
+	tap_join(tap_fork(move_what_was_lost_too, buf));
+	expect_int(signal_of_read(buf), ==, SIGBUS);
+}
+
 /* What parent and child tell each other. */
 struct told {
 	volatile uint32_t stop, rounds;
@@ -491,6 +532,7 @@ static const struct tap_test tests[] = {
 	TAP_TEST(reset_peer_is_reached_again),
 	TAP_TEST(unbound_peer_leaves_nothing_behind),
 	TAP_TEST(peer_is_unbound_while_it_is_used),
+	TAP_TEST(successor_of_a_peer_has_nothing_of_what_was_lost),
 };
 
 int main(int argc, char **argv)
