@@ -206,7 +206,10 @@ static int hgpu_bo_check(u64 size, u64 align, enum hgpu_domain domain,
 int hgpu_bo_create(struct hgpu_device *hdev, u64 size, u64 align,
 		   enum hgpu_domain domain, u32 flags, struct hgpu_bo **bop)
 {
-	struct ttm_operation_ctx ctx = { .interruptible = false };
+	struct ttm_operation_ctx ctx = {
+		.interruptible = false,
+		.no_wait_gpu = flags & HGPU_BO_NO_WAIT,
+	};
 	struct ttm_place place;
 	struct ttm_placement placement = {
 		.num_placement = 1,

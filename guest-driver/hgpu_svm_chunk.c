@@ -181,8 +181,10 @@ static struct hgpu_svm_chunk *chunk_new(struct hgpu_device *hdev, u64 owner,
 	if (!chunk)
 		return ERR_PTR(-ENOMEM);
 
+	/* What uses a freed buffer still may wait for the caller itself. */
 	err = hgpu_bo_create(hdev, size, roundup_pow_of_two(size),
-			     HGPU_DOMAIN_VRAM, HGPU_BO_CONTIGUOUS | bo_flags,
+			     HGPU_DOMAIN_VRAM,
+			     HGPU_BO_CONTIGUOUS | HGPU_BO_NO_WAIT | bo_flags,
 			     &chunk->bo);
 	if (err)
 		goto err_free;

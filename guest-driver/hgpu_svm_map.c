@@ -432,7 +432,7 @@ static int prepare_tables(const struct map_block *b)
 	if (err != -ENOSPC)
 		return err;
 	err = hgpu_bo_create(b->hdev, PAGE_SIZE, 0, HGPU_DOMAIN_VRAM_VISIBLE,
-			     HGPU_BO_MAY_EVICT, &room);
+			     HGPU_BO_MAY_EVICT | HGPU_BO_NO_WAIT, &room);
 	if (err)
 		return err;
 	hgpu_bo_put(room);

@@ -83,6 +83,7 @@ enum hgpu_domain {
 #define HGPU_BO_PINNED		BIT(2)	/* is never moved or evicted, also later */
 #define HGPU_BO_KERNEL		BIT(3)	/* may use the reserve; page tables, GART */
 #define HGPU_BO_MAY_EVICT	BIT(4)	/* when VRAM is full, make others leave it */
+#define HGPU_BO_NO_WAIT		BIT(5)	/* not for what others still do with freed ones */
 
 /**
  * struct hgpu_bo - a buffer

@@ -314,6 +314,36 @@ static void sdma_works_on_the_same_memory(void)
 	queue_destroy(&q);
 }
 
+/* Its memory stays until the submission is done with it: a fault of the same submission must not wait for that. */
+static void buffer_is_freed_in_the_middle_of_a_submission(void)
+{
+	char *at = (char *)0x200000000000, *filler = map_anon(16 * MIB), *ram = map_anon(8 * MIB);
+	struct kfd_ioctl_alloc_memory_of_gpu_args a = { 0 };
+	struct virgl_buffer first, rest;
+	long long begun;
+
+	render_open(&gpu, 0, &v);
+	expect_int(gpu_alloc(&gpu, at, 2 * MIB, KFD_IOC_ALLOC_MEM_FLAGS_VRAM, &a), ==, 0);
+	expect_int(gpu_map(&gpu, a.handle), ==, 0);
+	expect_int(svm_prefetch(&gpu, filler, 16 * MIB, gpu.id), ==, 0);	/* VRAM is full */
+	memset(ram, 1, 8 * MIB);
+	expect_int(virgl_buffer(&v, &first, HGPU_VIRGL_BIND_SHADER_BUFFER, PAGE), ==, 0);
+	expect_int(virgl_buffer(&v, &rest, HGPU_VIRGL_BIND_SHADER_BUFFER, 8 * MIB), ==, 0);
+	virgl_job_clear(&job);
+	render_nothing(&job);
+	virgl_in(&job, &first, at, PAGE);
+	virgl_in(&job, &rest, ram, 8 * MIB);
+
+	begun = now_ms();
+	expect_int(virgl_submit(&v, &job), ==, 0);
+	expect(wait_until(where_is(ram, PAGE).device, 5000), "the second row is not begun");
+	expect_int(gpu_unmap(&gpu, a.handle), ==, 0);
+	expect_int(gpu_free(&gpu, a.handle), ==, 0);
+	render_wait(&v, &job, HGPU_VIRGL_OK);
+	expect_int(now_ms() - begun, <, 10000 * tap_patience());	/* TTM would wait 15 s for each granule */
+	render_works(&v);
+}
+
 static const struct tap_test tests[] = {
 	TAP_TEST(memory_migrates_in_the_middle_of_submissions),
 	TAP_TEST(cpu_fetches_pages_in_the_middle_of_submissions),
@@ -323,6 +353,7 @@ static const struct tap_test tests[] = {
 	TAP_TEST(process_forks_in_the_middle_of_submissions),
 	TAP_TEST(two_processes_share_the_engine),
 	TAP_TEST(sdma_works_on_the_same_memory),
+	TAP_TEST(buffer_is_freed_in_the_middle_of_a_submission),
 };
 
 int main(int argc, char **argv)
