@@ -353,6 +353,22 @@ static void conclude(struct hgpu_svms *svms, const struct hgpu_svm_fault *fault,
 	}
 }
 
+/* XNACK is off: what is right is mapped, but for what hgpu_svm_hold_page() says. */
+static void handle_unexpected(struct hgpu_svms *svms,
+			      const struct hgpu_svm_fault *fault)
+{
+	struct vm_area_struct *vma = vma_lookup(svms->mm,
+						fault->page << PAGE_SHIFT);
+	struct hgpu_svm_range *range = find_range(svms, fault->page);
+	int err;
+
+	err = vma && range ? check_permission(range, vma, fault) : -EFAULT;
+	if (!err && !hgpu_svm_hold_page(range, vma, fault->gpu, fault->page))
+		err = -EFAULT;
+	if (err)
+		conclude(svms, fault, err);
+}
+
 static void handle_retry(struct hgpu_svms *svms, struct hgpu_svm_fault *fault)
 {
 	struct hgpu_svm_range *range;
@@ -373,8 +389,7 @@ static void handle_retry(struct hgpu_svms *svms, struct hgpu_svm_fault *fault)
 	}
 
 	if (!svms->xnack) {
-		/* It would be mapped if it were right. */
-		conclude(svms, fault, -EFAULT);
+		handle_unexpected(svms, fault);
 		goto out_unlock;
 	}
 

@@ -211,6 +211,8 @@ bool hgpu_svm_hold_locked(struct hgpu_svm_range *range, u64 first, u64 last,
 			  enum mmu_notifier_event event);
 void hgpu_svm_inherit(struct hgpu_svm_range *range);
 int hgpu_svm_keep_mapped(struct hgpu_svm_range *range, u64 first, u64 last);
+bool hgpu_svm_hold_page(struct hgpu_svm_range *range, struct vm_area_struct *vma,
+			unsigned int gpu, u64 page);
 void hgpu_svm_pause(struct hgpu_svms *svms, u64 first, u64 last);
 bool hgpu_svm_is_settled(struct hgpu_svm_range *range);
 int hgpu_svm_mend(struct hgpu_svms *svms, u64 first, u64 last);

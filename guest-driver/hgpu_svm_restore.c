@@ -161,7 +161,7 @@ static int map_vma(struct hgpu_svm_range *range, struct vm_area_struct *vma,
 	unsigned int gpu;
 	int err = 0;
 
-	/* Nobody can read it: it is mapped when that changes. */
+	/* Nobody can read it: it is mapped when that changes, or is wanted then. */
 	if (!(vma->vm_flags & VM_READ))
 		return 0;
 	if (vma->vm_flags & VM_WRITE)
@@ -203,6 +203,36 @@ static void hold(struct hgpu_svm_range *range, u64 first, u64 last)
 		note_missing_locked(range, first, last);
 	}
 	mutex_unlock(&range->svms->notifier_lock);
+}
+
+/**
+ * hgpu_svm_hold_page() - a GPU wants a page that it should have mapped
+ * @range: covers the page
+ * @vma: likewise
+ * @gpu: index of the GPU
+ * @page: its number; the VMA allows the access
+ *
+ * The core tells of no change where there was no page table yet: memory that
+ * nobody could read is mapped when a GPU wants it.
+ *
+ * Context: process context; takes &hgpu_svms.notifier_lock, mmap_lock (read)
+ * and &hgpu_svms.lock are held.
+ * Return: true: its queues stand still until it is mapped; false: it is not to
+ * stay mapped there.
+ */
+bool hgpu_svm_hold_page(struct hgpu_svm_range *range, struct vm_area_struct *vma,
+			unsigned int gpu, u64 page)
+{
+	u64 block = ALIGN_DOWN(page, (u64)HGPU_GRANULE_PAGES);
+
+	lockdep_assert_held(&range->svms->lock);
+	if (!range->kept ||
+	    !(hgpu_svm_kept_gpus(range->svms, &range->attrs) & BIT(gpu)))
+		return false;
+	hold(range, max3(block, (u64)range->it.start, (u64)vma->vm_start >> PAGE_SHIFT),
+	     min3(block + HGPU_GRANULE_PAGES, (u64)range->it.last + 1,
+		  (u64)vma->vm_end >> PAGE_SHIFT) - 1);
+	return true;
 }
 
 static void give_up(struct hgpu_svm_range *range)

@@ -98,7 +98,7 @@ static void leave_and_come_again(void *arg)
 	gpu_and_queue(&gpu, &q);
 	queue_write32(&q, at, 0xbad);
 	queue_submit(&q);
-	nap_us(8000 + word[0] * 200);
+	nap_us(word[0] * 400);
 	new_queue();
 	map_at(at, PAGE);
 	queue_write32(&q, at, 0x600d);

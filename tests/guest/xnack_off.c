@@ -316,6 +316,26 @@ static void memory_that_comes_back_is_mapped_again(void)
 	expect_no_faults();
 }
 
+/* There is no page table yet, so the core has nothing to tell when that changes. */
+static void memory_that_nobody_could_read_is_mapped_when_they_can(void)
+{
+	size_t bytes = 3 * MIB;
+	char *buf = mmap((void *)0x300000000000, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+
+	expect(buf != MAP_FAILED, "mmap: %s", strerror(errno));
+	gpu_open(&gpu, 0);
+	set_xnack(1);		/* without, it is as in KFD: SPEC 10 */
+	set_xnack(0);
+	queue_create(&q, &gpu, 4096);
+	give(buf, bytes);
+	expect(!mprotect(buf, bytes, PROT_READ | PROT_WRITE), "%s", strerror(errno));
+	fill_and_check(buf, bytes, 0x71);
+	expect(!mprotect(buf, bytes, PROT_READ), "%s", strerror(errno));
+	queue_fill(&q, buf, 0x72, bytes);
+	queue_run_into_fault(&q);
+	value_check(buf, bytes, 0x71);
+}
+
 static void write_own_copy(void *arg)
 {
 	struct feeder *f = arg;
@@ -971,6 +991,7 @@ static const struct tap_test tests[] = {
 	TAP_TEST(cpu_takes_pages_of_the_destination),
 	TAP_TEST(cpu_changes_permissions),
 	TAP_TEST(memory_that_comes_back_is_mapped_again),
+	TAP_TEST(memory_that_nobody_could_read_is_mapped_when_they_can),
 	TAP_TEST(children_share_memory),
 	TAP_TEST(children_share_vram),
 	TAP_TEST(pages_are_swapped_out),
