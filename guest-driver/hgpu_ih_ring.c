@@ -114,8 +114,9 @@ static void hgpu_ih_dispatch(struct hgpu_device *hdev, const struct hgpu_iv *iv)
 
 /*
  * Entries were overwritten. What is left begins behind the slot that is
- * written next. Faults among the lost are reported again by the device; who
- * waits for something else looks for itself in its lost callback.
+ * written next. Retry faults among the lost are reported again by the device; who
+ * waits for something else looks for itself in its lost callback. A queue that has
+ * halted is not looked for (SPEC 10).
  */
 static void hgpu_ih_overflow_locked(struct hgpu_device *hdev, u32 wptr)
 {

@@ -33,8 +33,9 @@ struct hgpu_migration;
 #define HGPU_CHUNK_HASH_BITS	8
 #define HGPU_EVICTED		32	/* granules that are remembered */
 
-/* A CPU fault is bringing pages home. Only tried, never waited for: whoever
- * waits holds a page that the other needs free.
+/*
+ * A CPU fault, or eviction, is bringing pages home. Only tried, never waited for:
+ * whoever waits holds a page that the other needs free.
  */
 #define HGPU_CHUNK_HOMING	0
 #define HGPU_CHUNK_LOST		1	/* its bytes cannot be had any more */

@@ -10,7 +10,7 @@
  *
  * A poison is gone with the next invalidation of its page, and a later report
  * brings it back. Once it has halted a queue none of the process runs on that
- * GPU any more. Before, it must not outlive what it was meant for: the end of a
+ * GPU any more, only virgl contexts do. It must not outlive what it was meant for: the end of a
  * queue of the process, a new range, the GPU's leaving, or HGPU_SVM_DENIALS
  * later ones lift it.
  */

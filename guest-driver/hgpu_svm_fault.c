@@ -2,8 +2,9 @@
 /*
  * GPU faults: from a report to the replayed access.
  *
- * Nothing depends on a single report: the device repeats those that are
- * dropped, or put off because there was no memory just then.
+ * Nothing depends on a single report of an access that waits: the device repeats
+ * those that are dropped, or put off because there was no memory just then. That
+ * a queue has halted it says only once.
  */
 #include <drm/drm_print.h>
 #include <linux/kfd_ioctl.h>

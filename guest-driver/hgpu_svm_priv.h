@@ -422,6 +422,7 @@ u64 hgpu_svm_vram_pages(struct hgpu_svms *svms, unsigned int gpu, u64 first,
 
 void hgpu_svm_fault_date(struct hgpu_svm_fault *fault, u64 now);
 bool hgpu_svm_reported_since(const struct hgpu_svm_fault *fault, u64 clock);
+bool hgpu_svm_fault_push(struct hgpu_svms *svms, const struct hgpu_svm_fault *fault);
 bool hgpu_svm_fault_pop(struct hgpu_svms *svms, struct hgpu_svm_fault *fault);
 void hgpu_svm_note_resolved(struct hgpu_svms *svms, unsigned int gpu, u64 first,
 			    u32 n, const u64 *ptes, u64 when);

@@ -71,35 +71,62 @@ static struct hgpu_svm_fault decode(const struct hgpu_iv *iv)
 	return fault;
 }
 
-/* Queue it unless it is there already, or there is no room. */
-static bool queue_fault(struct hgpu_svms *svms,
-			const struct hgpu_svm_fault *fault)
+static struct hgpu_svm_fault *queued_fault(struct hgpu_svms *svms, u32 i)
 {
-	bool queued = false;
+	return &svms->faults[(svms->fault_head + i) % HGPU_SVM_FAULTS];
+}
+
+/* A retry fault will be reported again: its place can be had, the newest one's first. */
+static struct hgpu_svm_fault *give_place(struct hgpu_svms *svms)
+{
+	u32 i;
+
+	for (i = svms->fault_count; i--;)
+		if (!(queued_fault(svms, i)->flags & HGPU_SVM_FAULT_NORETRY))
+			return queued_fault(svms, i);
+	return NULL;
+}
+
+/**
+ * hgpu_svm_fault_push() - queue a report
+ * @svms: the process's
+ * @fault: the report
+ *
+ * Not if it is there already, or there is no room. A no-retry report comes only
+ * once: it takes a retry report's place.
+ *
+ * Context: any but interrupts.
+ * Return: true if it has been queued.
+ */
+bool hgpu_svm_fault_push(struct hgpu_svms *svms, const struct hgpu_svm_fault *fault)
+{
+	struct hgpu_svm_fault *place = NULL;
+	bool queued;
 	u32 i;
 
 	spin_lock(&svms->fault_lock);
 	for (i = 0; i < svms->fault_count; i++) {
-		struct hgpu_svm_fault *f =
-			&svms->faults[(svms->fault_head + i) % HGPU_SVM_FAULTS];
+		struct hgpu_svm_fault *f = queued_fault(svms, i);
 
 		if (f->page == fault->page && f->gpu == fault->gpu &&
 		    f->flags == fault->flags) {
 			f->timestamp = fault->timestamp;
 			f->prot = fault->prot;
-			goto out_unlock;
+			spin_unlock(&svms->fault_lock);
+			return false;
 		}
 	}
-	if (svms->fault_count < HGPU_SVM_FAULTS) {
-		i = (svms->fault_head + svms->fault_count) % HGPU_SVM_FAULTS;
-		svms->faults[i] = *fault;
-		svms->fault_count++;
-		queued = true;
-	}
-out_unlock:
+	if (svms->fault_count < HGPU_SVM_FAULTS)
+		place = queued_fault(svms, svms->fault_count++);
+	else if (fault->flags & HGPU_SVM_FAULT_NORETRY)
+		place = give_place(svms);
+	queued = place;
+	if (queued)
+		*place = *fault;
 	spin_unlock(&svms->fault_lock);
 	return queued;
 }
+EXPORT_SYMBOL_IF_KUNIT(hgpu_svm_fault_push);
 
 void hgpu_svm_fault_enqueue(struct hgpu_device *hdev, const struct hgpu_iv *iv,
 			    void *data)
@@ -121,7 +148,7 @@ void hgpu_svm_fault_enqueue(struct hgpu_device *hdev, const struct hgpu_iv *iv,
 	if (pdd) {
 		fault.gpu = pdd->index;
 		trace_hgpu_svm_fault(process->svms.pid, &fault);
-		if (queue_fault(&process->svms, &fault))
+		if (hgpu_svm_fault_push(&process->svms, &fault))
 			queue_work(hgpu_svm_wq, &process->svms.fault_work);
 		else
 			hgpu_stat_inc(hdev, gpu_faults_filtered);
@@ -153,6 +180,7 @@ bool hgpu_svm_fault_pop(struct hgpu_svms *svms, struct hgpu_svm_fault *fault)
 	spin_unlock(&svms->fault_lock);
 	return any;
 }
+EXPORT_SYMBOL_IF_KUNIT(hgpu_svm_fault_pop);
 
 /* ---- what has been resolved ---- */
 
@@ -353,7 +381,7 @@ bool hgpu_svm_is_stale(struct hgpu_svms *svms, const struct hgpu_svm_fault *faul
  * @svms: the process's
  * @gpu: its index
  *
- * Whoever gets its index has another clock.
+ * What it said is no use to anybody.
  *
  * Context: process context; &hgpu_svms.lock is held, takes
  * &hgpu_svms.notifier_lock.

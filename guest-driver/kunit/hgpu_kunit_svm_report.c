@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Which reports of GPU faults are of yesterday: times of 48 bits, and memory
- * that has been unmapped since.
+ * Reports of GPU faults: which are of yesterday (times of 48 bits, memory that
+ * has been unmapped since), and which are kept when there are too many.
  */
 #include <kunit/test.h>
 #include <linux/string.h>
@@ -154,6 +154,39 @@ static void many_unmaps_are_remembered(struct kunit *test)
 						50 + n - HGPU_SVM_UNMAPS));
 }
 
+/* ---- the queue ---- */
+
+static struct hgpu_svm_fault report(u64 page, u8 flags)
+{
+	return (struct hgpu_svm_fault) { .page = page, .flags = flags };
+}
+
+static void no_retry_report_takes_the_place_of_another(struct kunit *test)
+{
+	struct hgpu_svms *svms = kunit_kzalloc(test, sizeof(*svms), GFP_KERNEL);
+	struct hgpu_svm_fault f;
+	u32 i, halts = 0;
+
+	KUNIT_ASSERT_NOT_NULL(test, svms);
+	spin_lock_init(&svms->fault_lock);
+	for (i = 0; i < HGPU_SVM_FAULTS; i++) {
+		f = report(i, i ? 0 : HGPU_SVM_FAULT_NORETRY);
+		KUNIT_EXPECT_TRUE(test, hgpu_svm_fault_push(svms, &f));
+	}
+	f = report(1000, 0);
+	KUNIT_EXPECT_FALSE(test, hgpu_svm_fault_push(svms, &f));
+	f = report(2000, HGPU_SVM_FAULT_NORETRY);
+	KUNIT_EXPECT_TRUE(test, hgpu_svm_fault_push(svms, &f));
+	KUNIT_EXPECT_FALSE(test, hgpu_svm_fault_push(svms, &f));	/* is there */
+
+	for (i = 0; hgpu_svm_fault_pop(svms, &f); i++) {
+		KUNIT_EXPECT_EQ(test, f.page, i == HGPU_SVM_FAULTS - 1 ? 2000 : i);
+		halts += !!(f.flags & HGPU_SVM_FAULT_NORETRY);
+	}
+	KUNIT_EXPECT_EQ(test, i, HGPU_SVM_FAULTS);
+	KUNIT_EXPECT_EQ(test, halts, 2);
+}
+
 static struct kunit_case svm_report_cases[] = {
 	KUNIT_CASE_PARAM(report_time_is_completed, date_gen_params),
 	KUNIT_CASE(report_is_compared_across_the_wrap),
@@ -162,6 +195,7 @@ static struct kunit_case svm_report_cases[] = {
 	KUNIT_CASE(last_unmap_of_a_page_counts),
 	KUNIT_CASE(ranges_side_by_side_are_one),
 	KUNIT_CASE(many_unmaps_are_remembered),
+	KUNIT_CASE(no_retry_report_takes_the_place_of_another),
 	{}
 };
 
